@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Modules in dependency order, lowest first; docs/architecture.md says what each may know.
+// `unsafe` belongs to Tensors, Kernels and Communication: every other module is built with strict memory safety.
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+let safe: [SwiftSetting] = settings + [.strictMemorySafety()]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let realModule = Target.Dependency.product(name: "RealModule", package: "swift-numerics")
+let heapModule = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+
+let package = Package(
+  name: "switchyard",
+  products: [.executable(name: "moe-worker", targets: ["MoEWorker"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+  ],
+  targets: [
+    // C libraries
+    .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+
+    // Vocabulary and memory
+    .target(name: "Topology", swiftSettings: safe),
+    .target(name: "Tensors", swiftSettings: settings),
+
+    // Bytes and arithmetic, strangers to each other
+    .target(name: "Communication", dependencies: ["CMPI", "Tensors", "Topology"], swiftSettings: settings),
+    .target(name: "Kernels", dependencies: ["COneDNN", "Tensors", realModule], swiftSettings: settings),
+
+    // Decisions, as values
+    .target(name: "Planning", dependencies: ["Topology"], swiftSettings: safe),
+    .target(name: "Routing", dependencies: ["Kernels", "Planning", "Tensors", "Topology"], swiftSettings: safe),
+
+    // Where ranks meet tokens
+    .target(
+      name: "ExpertParallel",
+      dependencies: ["Communication", "Kernels", "Planning", "Tensors", "Topology"],
+      swiftSettings: safe),
+
+    // The model, its files and its text
+    .target(
+      name: "LanguageModel",
+      dependencies: [
+        "Communication", "ExpertParallel", "Kernels", "Planning", "Routing", "Tensors", "Topology",
+      ],
+      swiftSettings: safe),
+    .target(
+      name: "Checkpoints", dependencies: ["Communication", "LanguageModel", "Tensors", "Topology"],
+      swiftSettings: safe),
+    .target(name: "Tokenization", dependencies: [heapModule], swiftSettings: safe),
+
+    // Uses of the model
+    .target(
+      name: "Training",
+      dependencies: [
+        "Checkpoints", "Communication", "ExpertParallel", "Kernels", "LanguageModel", "Planning", "Tensors",
+        "Tokenization", "Topology",
+      ],
+      swiftSettings: safe),
+    .target(
+      name: "Inference",
+      dependencies: ["Communication", "Kernels", "LanguageModel", "Tensors", "Topology"],
+      swiftSettings: safe),
+    .executableTarget(
+      name: "MoEWorker",
+      dependencies: [
+        "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
+        "Routing", "Tensors", "Tokenization", "Topology", "Training", argumentParser, logging,
+      ],
+      swiftSettings: safe),
+  ],
+  swiftLanguageModes: [.v6]
+)

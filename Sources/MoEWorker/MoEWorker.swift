@@ -1,0 +1,4 @@
+@main
+struct MoEWorker {
+  static func main() {}
+}
