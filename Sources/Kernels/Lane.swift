@@ -1,0 +1,23 @@
+import Tensors
+
+/// What one thread of a pool computes with: scratch memory and prepared matrix multiplications.
+package final class Lane {
+  private static let slotCount = 8
+  private var areas: [Buffer<Float>?] = Array(repeating: nil, count: slotCount)
+  private let matmul = MatmulEngine()
+
+  init() {}
+
+  /// Memory for temporaries inside a task; another slot is another area. It grows when a larger one is asked for.
+  package func scratch(_ count: Int, slot: Int = 0) -> UnsafeMutablePointer<Float> {
+    if let area = areas[slot], area.count >= count { return area.pointer }
+    let area = Buffer<Float>(count: count)
+    areas[slot] = area
+    return area.pointer
+  }
+
+  /// C = A·B, or C += A·B. A row of C has the same bits whatever other rows A has (docs/numerics.md).
+  package func multiply(_ a: Matrix, _ b: Matrix, into c: Matrix, accumulating: Bool = false) {
+    matmul.multiply(a, b, into: c, accumulating: accumulating)
+  }
+}
