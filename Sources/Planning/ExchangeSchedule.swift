@@ -1,0 +1,101 @@
+/// What the executor of an exchange does next.
+package enum ScheduleAction: Hashable, Sendable, CustomStringConvertible {
+  /// Wait until a message arrives or leaves, and report it.
+  case await
+  /// Compute these tasks; they may run at the same time.
+  case compute(Range<Int>)
+  /// Send a source its results.
+  case returnResults(source: Int)
+  /// All results are here and nothing is in flight.
+  case finish
+
+  package var description: String {
+    switch self {
+    case .await: "await"
+    case .compute(let tasks): "compute \(tasks)"
+    case .returnResults(let source): "return \(source)"
+    case .finish: "finish"
+    }
+  }
+}
+
+/// What the executor reports to its schedule.
+package enum ScheduleEvent: Hashable, Sendable {
+  /// All rows of a source are here.
+  case arrived(source: Int)
+  /// The tasks of the last `compute` are done.
+  case computed(Range<Int>)
+  /// All results that a peer owes this rank are here.
+  case returned(peer: Int)
+  /// Everything sent so far has left.
+  case sent
+}
+
+/// The order in which one rank takes the parts of an exchange: a pure state machine, events in, next action out.
+///
+/// One machine serves forward (rows in, results out) and backward (output gradients in, input gradients out).
+package protocol ExchangeSchedule: Sendable {
+  mutating func note(_ event: ScheduleEvent)
+  mutating func next() -> ScheduleAction
+}
+
+/// Everything arrives, everything is computed, everything returns: no overlap. The measure of the others.
+package struct SequentialSchedule: ExchangeSchedule, Hashable {
+  private enum Stage: Hashable {
+    case arriving, computing, returning(next: Int), finishing, finished
+  }
+
+  private let peers: [Int]
+  private let taskCount: Int
+  private var stage = Stage.arriving
+  private var isSending: Bool
+  private var missingRows: Set<Int>
+  // A fast peer may return results while another's rows are still under way.
+  private var missingResults: Set<Int>
+
+  /// - Parameters:
+  ///   - peers: the other ranks that rows come from and results go to.
+  ///   - taskCount: how many tasks the experts have.
+  package init(peers: [Int], taskCount: Int) {
+    self.peers = peers
+    self.taskCount = taskCount
+    isSending = !peers.isEmpty
+    missingRows = Set(peers)
+    missingResults = Set(peers)
+  }
+
+  package mutating func note(_ event: ScheduleEvent) {
+    switch event {
+    case .arrived(let source):
+      precondition(missingRows.remove(source) != nil, "rows of \(source) arrived twice")
+    case .returned(let peer):
+      precondition(missingResults.remove(peer) != nil, "results of \(peer) arrived twice")
+    case .sent:
+      isSending = false
+    case .computed:
+      precondition(stage == .computing, "tasks done while \(stage)")
+      stage = .returning(next: 0)
+    }
+  }
+
+  package mutating func next() -> ScheduleAction {
+    switch stage {
+    case .arriving:
+      // Sends are completed before computing: an unfinished one would stall its receiver until the next poke.
+      if !missingRows.isEmpty || isSending { return .await }
+      stage = .computing
+      return .compute(0..<taskCount)
+    case .returning(let next) where next < peers.count:
+      stage = .returning(next: next + 1)
+      isSending = true
+      return .returnResults(source: peers[next])
+    case .returning, .finishing:
+      stage = .finishing
+      if !missingResults.isEmpty || isSending { return .await }
+      stage = .finished
+      return .finish
+    case .computing, .finished:
+      preconditionFailure("the next action while \(stage)")
+    }
+  }
+}
