@@ -173,3 +173,12 @@ private func makeMemory(_ description: UnsafePointer<dnnl_memory_desc_t>, _ engi
 private func check(_ status: dnnl_status_t, _ call: StaticString) {
   guard status == dnnl_success else { fatalError("oneDNN: \(call) failed with status \(status.rawValue)") }
 }
+
+/// The library that multiplies.
+package enum OneDNN {
+  /// The version that is loaded: `2.6.3`.
+  package static var version: String {
+    guard let version = dnnl_version()?.pointee else { return "of unknown version" }
+    return "\(version.major).\(version.minor).\(version.patch)"
+  }
+}

@@ -112,7 +112,12 @@ private final class Crew: @unchecked Sendable {
 
   /// True when no other thread is inside any more; the job is then closed.
   func close() -> Bool {
-    inside.compareExchange(expected: 0, desired: Self.closed, ordering: .acquiringAndReleasing).exchanged
+    guard inside.compareExchange(expected: 0, desired: Self.closed, ordering: .acquiringAndReleasing).exchanged else {
+      return false
+    }
+    // The body belongs to the caller of `run` and must not outlive it.
+    job = Job(count: 0) { _, _ in }
+    return true
   }
 
   private func announce() {
