@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test, those that need several ranks included.
+# Options go to `swift test`: launch/test.sh --filter Routing
+set -euo pipefail
+# shellcheck source=launch/build-flags.sh
+source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
+
+"$project_root/launch/setup.sh"
+say "building moe-worker and the tests (release, for this processor)"
+swift build "${build_flags[@]}" --build-tests
+say "running the tests"
+swift test "${build_flags[@]}" --skip-build "$@"
