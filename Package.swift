@@ -79,6 +79,12 @@ let package = Package(
         "Routing", "Tensors", "Tokenization", "Topology", "Training", argumentParser, logging,
       ],
       swiftSettings: safe),
+
+    // Tests
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,43 @@
+extension TrainingConfiguration {
+  /// Refuses values that cannot work, in the flags' own words.
+  package func validate(maximumPositions: Int) throws(TrainingError) {
+    try validateShape(maximumPositions: maximumPositions)
+    try validateOptimizer()
+    try require(capacityFactor.map { $0 > 0 && $0.isFinite } ?? true, "--capacity-factor", capacityFactor, "above 0")
+    for (flag, value) in [("--balance-loss", balanceLossCoefficient), ("--z-loss", zLossCoefficient)] {
+      try require(value.map { $0 >= 0 && $0.isFinite } ?? true, flag, value, "0 or more")
+    }
+    for (flag, value) in [("--checkpoint-every", checkpointEvery), ("--evaluate-every", evaluateEvery)] {
+      try require(value.map { $0 > 0 } ?? true, flag, value, "1 or more")
+    }
+  }
+
+  private func validateShape(maximumPositions: Int) throws(TrainingError) {
+    try require(stepCount > 0, "--steps", stepCount, "1 or more")
+    try require(stopAfter.map { $0 > 0 && $0 <= stepCount } ?? true, "--stop-after", stopAfter, "1 to \(stepCount)")
+    try require(
+      sequenceLength >= 2 && sequenceLength <= maximumPositions, "--sequence-length", sequenceLength,
+      "2 to the model's \(maximumPositions) positions")
+    try require(batchSequences > 0, "--batch-tokens", batchTokens, "one sequence or more")
+    try require(
+      microBatchSequences > 0 && microBatchSequences <= batchSequences, "--micro-batch-tokens", microBatchTokens,
+      "one sequence to the whole batch of \(batchTokens) tokens")
+  }
+
+  private func validateOptimizer() throws(TrainingError) {
+    try require(learningRate > 0 && learningRate.isFinite, "--learning-rate", learningRate, "above 0")
+    try require(warmUpSteps >= 0 && warmUpSteps <= stepCount, "--warmup", warmUpSteps, "0 to \(stepCount)")
+    try require(
+      optimizer.weightDecay >= 0 && optimizer.weightDecay.isFinite, "--weight-decay", optimizer.weightDecay,
+      "0 or more")
+    try require(optimizer.beta2 >= 0 && optimizer.beta2 < 1, "--beta2", optimizer.beta2, "0 or more and below 1")
+    try require(gradientClip.map { $0 > 0 && $0.isFinite } ?? true, "--gradient-clip", gradientClip, "0 or more")
+  }
+
+  private func require<Value>(
+    _ condition: Bool, _ flag: String, _ value: Value?, _ expected: String
+  ) throws(TrainingError) {
+    if condition { return }
+    throw TrainingError(.impossibleFlag, "\(flag) \(value.map { "\($0)" } ?? "") is impossible: give \(expected)")
+  }
+}

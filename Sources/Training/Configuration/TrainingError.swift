@@ -1,0 +1,40 @@
+package import Communication
+
+/// Why a training run cannot start or go on; the message says what, where and what to do.
+package struct TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
+  package enum Code: String, Hashable, Sendable {
+    /// A flag has a value that cannot work.
+    case impossibleFlag
+    /// A flag contradicts the checkpoint that the run goes on from.
+    case contradictsCheckpoint
+    /// The text or the token file has too little to train on.
+    case tooLittleText
+    /// The loss or its gradient is no number any more.
+    case diverged
+    /// A file of the run could not be read or written.
+    case inputOutput
+  }
+
+  package let code: Code
+  package let message: String
+
+  package init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  package var description: String { message }
+}
+
+extension TrainingError: RefusalConvertible {
+  package var refusal: Refusal {
+    let kind: Refusal.Kind =
+      switch code {
+      case .impossibleFlag: .usage
+      case .contradictsCheckpoint: .configuration
+      case .tooLittleText, .diverged: .invalidData
+      case .inputOutput: .inputOutput
+      }
+    return Refusal(kind, message)
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+
+/// The file that a run's measurements go to: one JSON object a line, `StepMetrics.jsonLine`, written as soon as it is
+/// known. One rank writes it.
+package final class MetricsFile {
+  private let path: String
+  private let handle: FileHandle
+
+  private init(path: String) throws(TrainingError) {
+    guard let handle = FileHandle(forWritingAtPath: path) else {
+      throw TrainingError(.inputOutput, "\(path) cannot be written; check its permissions or name another --metrics")
+    }
+    self.path = path
+    self.handle = handle
+    _ = try? handle.seekToEnd()
+  }
+
+  deinit { try? handle.close() }
+
+  /// A file without lines, for a new run. A file that has some is somebody's results and is refused.
+  package static func create(_ path: String) throws(TrainingError) -> MetricsFile {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    let isRegular = attributes?[.type] as? FileAttributeType == .typeRegular
+    if isRegular, attributes?[.size] as? Int != 0 {
+      throw TrainingError(.inputOutput, "\(path) exists already; name another --metrics, or --resume its run")
+    }
+    if attributes == nil, !FileManager.default.createFile(atPath: path, contents: nil) {
+      throw TrainingError(.inputOutput, "\(path) cannot be created; check its folder or name another --metrics")
+    }
+    return try MetricsFile(path: path)
+  }
+
+  /// The file of a run that goes on after `step` steps: lines of later steps, and a torn last one, are cut off. The
+  /// kept lines are written beside and renamed, so that a crash leaves the one file or the other.
+  package static func resume(_ path: String, afterStep step: Int) throws(TrainingError) -> MetricsFile {
+    guard FileManager.default.fileExists(atPath: path) else { return try create(path) }
+    do {
+      let old = try Data(contentsOf: URL(fileURLWithPath: path))
+      let kept = linesUpTo(step: step, in: old)
+      if kept != old { try kept.write(to: URL(fileURLWithPath: path), options: .atomic) }
+    } catch {
+      throw TrainingError(.inputOutput, "\(path) cannot be cut back to step \(step): \(error.localizedDescription)")
+    }
+    return try MetricsFile(path: path)
+  }
+
+  /// Writes a line.
+  package func append(_ metrics: StepMetrics) throws(TrainingError) {
+    do {
+      try handle.write(contentsOf: Data((metrics.jsonLine + "\n").utf8))
+    } catch {
+      throw TrainingError(.inputOutput, "\(path) cannot be written: \(error.localizedDescription)")
+    }
+  }
+
+  /// The whole lines whose step is at most `step`.
+  static func linesUpTo(step: Int, in contents: Data) -> Data {
+    struct Line: Decodable { let step: Int }
+    var kept = Data()
+    var rest = contents[...]
+    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+      let line = rest[..<end]
+      rest = rest[(end + 1)...]
+      guard let decoded = try? JSONDecoder().decode(Line.self, from: line), decoded.step <= step else { continue }
+      kept.append(line)
+      kept.append(UInt8(ascii: "\n"))
+    }
+    return kept
+  }
+}
