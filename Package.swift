@@ -82,6 +82,10 @@ let package = Package(
 
     // Tests
     .testTarget(
+      name: "CheckpointsTests",
+      dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],
+      swiftSettings: settings),
+    .testTarget(
       name: "TrainingTests",
       dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
       swiftSettings: settings),
