@@ -89,6 +89,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
       swiftSettings: settings),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
