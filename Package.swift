@@ -86,6 +86,15 @@ let package = Package(
       dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],
       swiftSettings: settings),
     .testTarget(
+      name: "RoutingTests", dependencies: ["Kernels", "Planning", "Routing", "Tensors"], swiftSettings: settings),
+    .testTarget(
+      name: "LanguageModelTests",
+      dependencies: [
+        "Checkpoints", "Communication", "ExpertParallel", "Kernels", "LanguageModel", "Planning", "Routing", "Tensors",
+        "Topology",
+      ],
+      swiftSettings: settings),
+    .testTarget(
       name: "TrainingTests",
       dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
       swiftSettings: settings),

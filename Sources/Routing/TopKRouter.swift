@@ -1,0 +1,72 @@
+package import Kernels
+package import Planning
+package import Tensors
+
+// T tokens, D hidden, E experts, K experts per token.   x, dx: [T, D]   weight, dWeight: [E, D]
+
+/// Chooses each token's experts: the K largest of softmax(x · weightᵀ), their probabilities divided by their sum.
+///
+/// As Mixtral does (Jiang et al. 2024): equal to a softmax over the K largest logits. Logits and probabilities are f32
+/// whatever the experts compute in; equal probabilities go to the lower expert.
+package struct TopKRouter: Hashable, Sendable {
+  package let expertCount: Int
+  package let expertsPerToken: Int
+
+  package init(expertCount: Int, expertsPerToken: Int) {
+    precondition(
+      expertsPerToken > 0 && expertsPerToken <= expertCount, "\(expertsPerToken) of \(expertCount) experts per token")
+    self.expertCount = expertCount
+    self.expertsPerToken = expertsPerToken
+  }
+
+  /// What the balancing losses and backward need.
+  package struct Saved: Sendable {
+    package let decision: RoutingDecision
+    /// softmax(routerLogits) [T, E]
+    package let probabilities: Tensor
+    /// log Σ exp(routerLogits) [T, 1]
+    package let logSumExp: Tensor
+  }
+
+  /// - Parameter sequenceLength: tokens that share an expert's capacity; they lie one after another.
+  package func forward(
+    _ x: Tensor, weight: Tensor, capacity: CapacityPolicy, sequenceLength: Int, workspace: Workspace,
+    workers: WorkerPool
+  ) -> Saved {
+    let probabilities = workspace.tensor(x.rows, expertCount)
+    let logSumExp = workspace.tensor(x.rows, 1)
+    let mark = workspace.mark()
+    defer { workspace.release(to: mark) }
+    let routerLogits = workspace.tensor(x.rows, expertCount)
+    linear(x, weight: weight, into: routerLogits, workers: workers)
+    softmax(routerLogits, into: probabilities, logSumExp: logSumExp, workers: workers)
+    let indices = workspace.buffer(of: Int32.self, count: x.rows * expertsPerToken)
+    topK(probabilities, count: expertsPerToken, indices: indices, workers: workers)
+    let decision = decide(indices.elements, probabilities, capacity: capacity, sequenceLength: sequenceLength)
+    return Saved(decision: decision, probabilities: probabilities, logSumExp: logSumExp)
+  }
+
+  private func decide(
+    _ expertIDs: [Int32], _ probabilities: Tensor, capacity: CapacityPolicy, sequenceLength: Int
+  ) -> RoutingDecision {
+    var gateWeights = Array(repeating: Float(0), count: expertIDs.count)
+    for token in 0..<probabilities.rows {
+      let choices = token * expertsPerToken..<(token + 1) * expertsPerToken
+      var sum: Float = 0
+      for assignment in choices {
+        gateWeights[assignment] = probabilities.buffer[token * expertCount + Int(expertIDs[assignment])]
+        sum += gateWeights[assignment]
+      }
+      for assignment in choices { gateWeights[assignment] /= sum }
+    }
+    // Weights are divided by the sum over all K choices, those without a slot included, so a drop changes no other one.
+    let isKept =
+      capacity == .dropless
+      ? nil
+      : capacity.kept(
+        expertIDs: expertIDs, expertsPerToken: expertsPerToken, expertCount: expertCount,
+        sequenceLength: sequenceLength)
+    return RoutingDecision(
+      expertsPerToken: expertsPerToken, expertIDs: expertIDs, gateWeights: gateWeights, isKept: isKept)
+  }
+}
