@@ -1,0 +1,77 @@
+package import Topology
+
+/// What all communicators of one rank share: who it is in the job, what it is doing, and whether it can go on.
+package final class JobState {
+  package let worldRank: Rank
+  package let worldSize: Int
+
+  /// What this rank is doing.
+  package var activity = Activity(.start) {
+    didSet { if activity != oldValue { observer?.activityChanged(to: activity) } }
+  }
+  /// How long a wait may see no request complete before it is reported as an error.
+  package var waitLimit: Duration
+  /// What this rank has sent and received so far.
+  package internal(set) var traffic = Traffic()
+  /// An operation failed. Requests may be left in flight from here on, and MPI cannot be finalized.
+  package private(set) var hasFailed = false
+  /// Learns what the rank is doing, if anybody wants to know.
+  package var observer: (any JobObserver)?
+
+  /// How many requests have completed: a wait makes progress when this moves.
+  private(set) var completedRequestCount = 0
+
+  init(worldRank: Rank, worldSize: Int, waitLimit: Duration) {
+    self.worldRank = worldRank
+    self.worldSize = worldSize
+    self.waitLimit = waitLimit
+  }
+
+  /// Notes that the job cannot go on, and makes the error that says why.
+  func fail(_ code: CommunicationError.Code, _ message: String) -> CommunicationError {
+    hasFailed = true
+    return CommunicationError(code, rank: worldRank, activity: activity, message: message)
+  }
+
+  /// Counts a message that was handed to the transport.
+  func noteSend(byteCount: Int) {
+    traffic.sentMessageCount += 1
+    traffic.sentByteCount += byteCount
+  }
+
+  /// Marks a request as done and counts what it received.
+  func complete(_ request: Request, receivedByteCount: Int) {
+    request.isDone = true
+    completedRequestCount += 1
+    guard request.direction == .receive else { return }
+    request.receivedByteCount = receivedByteCount
+    traffic.receivedMessageCount += 1
+    traffic.receivedByteCount += receivedByteCount
+  }
+}
+
+/// Messages and bytes that a rank has sent and received over all its communicators, those to itself included.
+package struct Traffic: Hashable, Sendable {
+  package var sentMessageCount = 0
+  package var sentByteCount = 0
+  package var receivedMessageCount = 0
+  package var receivedByteCount = 0
+
+  /// What has been added since an earlier moment.
+  package func since(_ earlier: Traffic) -> Traffic {
+    Traffic(
+      sentMessageCount: sentMessageCount - earlier.sentMessageCount,
+      sentByteCount: sentByteCount - earlier.sentByteCount,
+      receivedMessageCount: receivedMessageCount - earlier.receivedMessageCount,
+      receivedByteCount: receivedByteCount - earlier.receivedByteCount)
+  }
+}
+
+/// Somebody who keeps track of what a rank is doing.
+package protocol JobObserver: AnyObject {
+  func activityChanged(to activity: Activity)
+  /// A wait has seen no request complete for a noticeable time.
+  func waitStalled(in operation: String)
+  /// A wait that had stalled goes on.
+  func waitResumed()
+}

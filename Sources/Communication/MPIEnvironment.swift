@@ -1,0 +1,51 @@
+import CMPI
+import Glibc
+import Topology
+
+/// MPI's beginning and end in this process. Without `mpirun` the job is this one rank.
+///
+/// Only the thread that made it may use MPI (`MPI_THREAD_FUNNELED`).
+package final class MPIEnvironment {
+  /// All ranks of the job.
+  package let world: MPICommunicator
+
+  /// Starts MPI; a process can do that once.
+  ///
+  /// Errors are returned from then on instead of ending the job inside MPI.
+  package init(waitLimit: Duration = .seconds(60)) throws(CommunicationError) {
+    let beginning = JobState(worldRank: Rank(0), worldSize: 1, waitLimit: waitLimit)
+    var level: Int32 = 0
+    try beginning.callMPI("MPI_Init_thread") { MPI_Init_thread(nil, nil, MPI_THREAD_FUNNELED, &level) }
+    try beginning.callMPI("MPI_Comm_set_errhandler") { MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN) }
+    guard level >= MPI_THREAD_FUNNELED else {
+      throw beginning.fail(.callFailed("level \(level)"), "this MPI does not support threads beside its own")
+    }
+    var rank: Int32 = 0
+    var size: Int32 = 0
+    try beginning.callMPI("MPI_Comm_rank") { MPI_Comm_rank(MPI_COMM_WORLD, &rank) }
+    try beginning.callMPI("MPI_Comm_size") { MPI_Comm_size(MPI_COMM_WORLD, &size) }
+    world = MPICommunicator(world: MPI_COMM_WORLD, rank: Int(rank), size: Int(size), waitLimit: waitLimit)
+  }
+
+  /// Ends the process together with all other ranks, which call this too.
+  ///
+  /// All is well: MPI is finalized, and `mpirun` ends with the exit code and no words of its own. When the job has
+  /// failed, or a peer does not come within the wait limit, finalizing could hang, so the rank abandons the job.
+  package func end(exitCode: Int32) -> Never {
+    world.activity = Activity(.end)
+    do throws(CommunicationError) {
+      guard !world.job.hasFailed else { abandon(exitCode: exitCode) }
+      try world.barrier()
+      try world.job.callMPI("MPI_Finalize") { MPI_Finalize() }
+    } catch {
+      abandon(exitCode: exitCode)
+    }
+    exit(exitCode)
+  }
+
+  /// Leaves at once and alone. `mpirun` notices, ends the other ranks and reports the exit code.
+  package func abandon(exitCode: Int32) -> Never {
+    fflush(nil)
+    _exit(exitCode)
+  }
+}

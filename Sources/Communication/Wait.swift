@@ -1,0 +1,89 @@
+import Glibc
+package import Topology
+
+extension Communicator {
+  /// Waits until all requests are done.
+  ///
+  /// - Throws: when no request of this rank completed for `waitLimit`; the error names the activity, the operation and
+  ///   the peers whose requests are still open.
+  package func wait(
+    for requests: [Request], what operation: @autoclosure () -> String
+  ) throws(CommunicationError) {
+    var doneCount = 0
+    try wait(
+      in: operation(),
+      missing: requests.lazy.filter { !$0.isDone }.map(\.worldPeer)
+    ) { () throws(CommunicationError) in
+      try poke(requests)
+      while doneCount < requests.count && requests[doneCount].isDone { doneCount += 1 }
+      return doneCount == requests.count
+    }
+  }
+
+  /// The one wait of the program: look, then give the core away.
+  ///
+  /// No rank ever blocks inside MPI, because ranks may outnumber cores and MPICH spins (a blocking all-to-all of 1 KB
+  /// over 4 ranks on 2 cores takes 4 ms, this loop 16 µs). `isDone` pokes what it waits for. The clock is set back
+  /// whenever a request of this rank completes, so a long operation may take longer than the limit as long as it moves; a single
+  /// message must arrive within the limit.
+  package func wait(
+    in operation: @autoclosure () -> String,
+    missing: @autoclosure () -> some Sequence<Rank>,
+    until isDone: () throws(CommunicationError) -> Bool
+  ) throws(CommunicationError) {
+    var patience = Patience(limit: job.waitLimit, completedRequestCount: job.completedRequestCount)
+    while try !isDone() {
+      switch patience.check(completedRequestCount: job.completedRequestCount) {
+      case .fine: break
+      case .resumed: job.observer?.waitResumed()
+      case .stalled: job.observer?.waitStalled(in: operation())
+      case .exhausted:
+        throw job.fail(
+          .noProgress,
+          "no message arrived for \(job.waitLimit) in \(operation()); missing: \(Self.list(missing()))")
+      }
+      sched_yield()
+    }
+    if patience.hasStalled { job.observer?.waitResumed() }
+  }
+
+  private static func list(_ ranks: some Sequence<Rank>) -> String {
+    let names = Set(ranks).sorted().map(\.description)
+    return names.isEmpty ? "nobody" : names.joined(separator: ", ")
+  }
+}
+
+/// How long a wait has seen nothing happen.
+private struct Patience {
+  enum Finding { case fine, resumed, stalled, exhausted }
+
+  /// After this many nanoseconds an observer is told.
+  private static let noticeable: UInt64 = 250_000_000
+
+  private let limit: UInt64
+  private var lastCompletedCount: Int
+  private var lastProgress: UInt64
+  private(set) var hasStalled = false
+
+  init(limit: Duration, completedRequestCount: Int) {
+    self.limit = nanoseconds(of: limit)
+    lastCompletedCount = completedRequestCount
+    lastProgress = monotonicNanoseconds()
+  }
+
+  mutating func check(completedRequestCount: Int) -> Finding {
+    let now = monotonicNanoseconds()
+    if completedRequestCount != lastCompletedCount {
+      lastCompletedCount = completedRequestCount
+      lastProgress = now
+      defer { hasStalled = false }
+      return hasStalled ? .resumed : .fine
+    }
+    if now &- lastProgress > limit { return .exhausted }
+    if !hasStalled && now &- lastProgress > Self.noticeable {
+      hasStalled = true
+      return .stalled
+    }
+    return .fine
+  }
+}
