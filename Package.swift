@@ -80,7 +80,21 @@ let package = Package(
       ],
       swiftSettings: safe),
 
+    // The harness that runs cases on several ranks, and the cases
+    .target(
+      name: "TestSupport", dependencies: ["Communication", "Tensors", "Topology"], path: "Tests/TestSupport",
+      swiftSettings: settings),
+    .target(
+      name: "RankCases", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
+      path: "Tests/RankCases", swiftSettings: settings),
+    .executableTarget(
+      name: "rank-cases", dependencies: ["RankCases", "TestSupport"], path: "Tests/RankCasesMain",
+      swiftSettings: settings),
+
     // Tests
+    .testTarget(
+      name: "CommunicationTests", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
+      swiftSettings: settings),
     .testTarget(
       name: "CheckpointsTests",
       dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],

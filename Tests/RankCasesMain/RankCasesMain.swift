@@ -1,0 +1,7 @@
+import RankCases
+import TestSupport
+
+@main
+struct RankCasesMain {
+  static func main() { RankProgram.run(rankCases) }
+}
