@@ -28,7 +28,7 @@ package final class JobState {
   }
 
   /// Notes that the job cannot go on, and makes the error that says why.
-  func fail(_ code: CommunicationError.Code, _ message: String) -> CommunicationError {
+  package func fail(_ code: CommunicationError.Code, _ message: String) -> CommunicationError {
     hasFailed = true
     return CommunicationError(code, rank: worldRank, activity: activity, message: message)
   }

@@ -1,4 +1,4 @@
-import Tensors
+package import Tensors
 
 /// What one thread of a pool computes with: scratch memory and prepared matrix multiplications.
 package final class Lane {
@@ -10,10 +10,19 @@ package final class Lane {
 
   /// Memory for temporaries inside a task; another slot is another area. It grows when a larger one is asked for.
   package func scratch(_ count: Int, slot: Int = 0) -> UnsafeMutablePointer<Float> {
-    if let area = areas[slot], area.count >= count { return area.pointer }
+    area(count, slot).pointer
+  }
+
+  private func area(_ count: Int, _ slot: Int) -> Buffer<Float> {
+    if let area = areas[slot], area.count >= count { return area }
     let area = Buffer<Float>(count: count)
     areas[slot] = area
-    return area.pointer
+    return area
+  }
+
+  /// The same memory as a matrix.
+  package func scratchTensor(_ rows: Int, _ columns: Int, slot: Int = 0) -> Tensor {
+    Tensor(area(rows * columns, slot)[0..<rows * columns], shape: Shape(rows: rows, columns: columns))
   }
 
   /// C = A·B, or C += A·B. A row of C has the same bits whatever other rows A has (docs/numerics.md).

@@ -42,11 +42,11 @@ package protocol ExchangeSchedule: Sendable {
 /// Everything arrives, everything is computed, everything returns: no overlap. The measure of the others.
 package struct SequentialSchedule: ExchangeSchedule, Hashable {
   private enum Stage: Hashable {
-    case arriving, computing, returning(next: Int), finishing, finished
+    case arriving, computing(stage: Int), returning(next: Int), finishing, finished
   }
 
   private let peers: [Int]
-  private let taskCount: Int
+  private let stages: [Range<Int>]
   private var stage = Stage.arriving
   private var isSending: Bool
   private var missingRows: Set<Int>
@@ -55,10 +55,10 @@ package struct SequentialSchedule: ExchangeSchedule, Hashable {
 
   /// - Parameters:
   ///   - peers: the other ranks that rows come from and results go to.
-  ///   - taskCount: how many tasks the experts have.
-  package init(peers: [Int], taskCount: Int) {
+  ///   - stages: the experts' tasks; those of one stage need the results of the one before.
+  package init(peers: [Int], stages: [Range<Int>]) {
     self.peers = peers
-    self.taskCount = taskCount
+    self.stages = stages
     isSending = !peers.isEmpty
     missingRows = Set(peers)
     missingResults = Set(peers)
@@ -73,8 +73,8 @@ package struct SequentialSchedule: ExchangeSchedule, Hashable {
     case .sent:
       isSending = false
     case .computed:
-      precondition(stage == .computing, "tasks done while \(stage)")
-      stage = .returning(next: 0)
+      guard case .computing(let done) = stage else { preconditionFailure("tasks done while \(stage)") }
+      stage = done + 1 < stages.count ? .computing(stage: done + 1) : .returning(next: 0)
     }
   }
 
@@ -83,8 +83,10 @@ package struct SequentialSchedule: ExchangeSchedule, Hashable {
     case .arriving:
       // Sends are completed before computing: an unfinished one would stall its receiver until the next poke.
       if !missingRows.isEmpty || isSending { return .await }
-      stage = .computing
-      return .compute(0..<taskCount)
+      stage = stages.isEmpty ? .returning(next: 0) : .computing(stage: 0)
+      return self.next()
+    case .computing(let index):
+      return .compute(stages[index])
     case .returning(let next) where next < peers.count:
       stage = .returning(next: next + 1)
       isSending = true
@@ -94,7 +96,7 @@ package struct SequentialSchedule: ExchangeSchedule, Hashable {
       if !missingResults.isEmpty || isSending { return .await }
       stage = .finished
       return .finish
-    case .computing, .finished:
+    case .finished:
       preconditionFailure("the next action while \(stage)")
     }
   }

@@ -10,6 +10,7 @@ package struct ExpertPlacement: Hashable, Sendable {
 
   package var expertCount: Int { partition.count }
   package var rankCount: Int { partition.parts }
+  package var ranks: [Rank] { (0..<rankCount).map(Rank.init) }
 
   package func experts(of rank: Rank) -> Range<Int> { partition.range(of: rank.index) }
   package func host(of expert: GlobalExpert) -> Rank { Rank(partition.part(of: expert.index)) }

@@ -7,7 +7,7 @@ package import Topology
 /// expert's gradient has the same bits at any number of ranks. Groups start at multiples of `alignment` rows; the rows
 /// between stay zero, so that weight gradients can be summed over a rounded number of rows and few shapes occur.
 package struct ReceivePlan: Hashable, Sendable {
-  package static let alignment = 32
+  package static let alignment = 16
 
   /// Where each hosted expert's group begins, a multiple of `alignment`. [e + 1]
   package private(set) var groupOffsets: [Int] = [0]

@@ -1,0 +1,79 @@
+package import Communication
+import Kernels
+package import Planning
+package import Tensors
+import Topology
+
+/// What a layer's forward pass leaves for its backward pass.
+package struct ExpertLayerSaved: Sendable {
+  let plan: DispatchPlan
+  let received: ReceivePlan
+  let activations: ExpertActivations
+
+  /// Rows that each of this rank's experts computed. [e]
+  package var rowCounts: [Int] { received.groupCounts }
+}
+
+extension ExpertRuntime {
+  /// out[t] = Σ over t's kept choices, in order, of gate weight · expert(x[t]); all ranks of the group together.
+  ///
+  /// What the backward pass needs stays in the workspace; the caller's mark releases it.
+  ///
+  /// - Parameters:
+  ///   - x: this rank's tokens [T, D]; T may be 0.
+  ///   - experts: those that this rank hosts, in order.
+  ///   - tokenLimit: the most tokens that any rank of the group has in this call; the same number on all ranks.
+  ///   - out: [T, D], overwritten.
+  package func forward(
+    _ x: Tensor, _ decision: RoutingDecision, experts: [ExpertWeights], activation: ExpertActivation, tokenLimit: Int,
+    into out: Tensor
+  ) throws(CommunicationError) -> ExpertLayerSaved {
+    precondition(
+      x.rows == decision.tokenCount && x.rows <= tokenLimit,
+      "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
+    let sequence = nextSequence()
+    let plan = DispatchPlan(decision, placement: placement, rank: group.rank)
+    let manifests = try ManifestExchange(
+      sequence: sequence, hiddenSize: x.columns, tokenLimit: tokenLimit, expertsPerToken: decision.expertsPerToken,
+      group: group
+    ).run(plan, workspace: workspace)
+    let received = ReceivePlan(manifests)
+    let rowCount = received.paddedRowCount
+    let activations = ExpertActivations(
+      x: workspace.tensor(rowCount, x.columns), h: workspace.tensor(rowCount, experts.first?.input.rows ?? 0),
+      weights: workspace.tensor(rowCount, 1))
+    let mark = workspace.mark()
+    defer { workspace.release(to: mark) }
+    let feedForward = ExpertFeedForward(activation, experts, plan: received)
+    let pass = try ForwardPass(
+      self, plan: plan, experts: feedForward, activations: activations, input: x, output: out, sequence: sequence)
+    try execute(pass, schedule(stages: [0..<feedForward.rowTasks.count]))
+    return ExpertLayerSaved(plan: plan, received: received, activations: activations)
+  }
+
+  /// The gradients of `forward`: of the experts' weights, of the tokens and of the gate weights.
+  ///
+  /// - Parameters:
+  ///   - outputGradient: [T, D]
+  ///   - gradients: of the hosted experts' weights; added to when `accumulating`, else overwritten.
+  ///   - dx: [T, D], overwritten: through the experts, not through the router.
+  ///   - dGateWeights: [T, K], overwritten; zero for dropped assignments.
+  package func backward(
+    _ outputGradient: Tensor, saved: consuming ExpertLayerSaved, experts: [ExpertWeights], activation: ExpertActivation,
+    gradients: [ExpertWeights], accumulating: Bool, into dx: Tensor, dGateWeights: Tensor
+  ) throws(CommunicationError) {
+    let mark = workspace.mark()
+    defer { workspace.release(to: mark) }
+    let feedForward = ExpertFeedForward(activation, experts, plan: saved.received)
+    let pass = try BackwardPass(
+      self, plan: saved.plan, experts: feedForward, activations: saved.activations, outputGradient: outputGradient,
+      target: BackwardPass.Target(
+        weights: gradients, isAccumulating: accumulating, input: dx, gateWeights: dGateWeights),
+      sequence: nextSequence())
+    try execute(pass, schedule(stages: BackwardPass.stages(feedForward)))
+  }
+
+  private func schedule(stages: [Range<Int>]) -> any ExchangeSchedule {
+    SequentialSchedule(peers: group.peers.map(\.index), stages: stages)
+  }
+}

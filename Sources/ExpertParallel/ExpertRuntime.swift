@@ -1,0 +1,41 @@
+package import Communication
+package import Kernels
+package import Planning
+package import Tensors
+import Topology
+
+/// What the expert layers of one rank share: its peers, its memory and its threads.
+///
+/// One is made per rank and used by all layers in the same order on all ranks of the expert-parallel group.
+package final class ExpertRuntime {
+  /// The ranks that hold one full set of experts.
+  package let group: any Communicator
+  package let placement: ExpertPlacement
+  package let workers: WorkerPool
+  package let workspace: Workspace
+  /// Rows a message carries at most. The same on all ranks.
+  package let chunkRows: Int
+  /// Where the time went since this was last set.
+  package var timings = ExchangeTimings()
+
+  /// The number of the next exchange; ranks that disagree refuse each other's messages.
+  private var sequence: Int32 = 0
+
+  package init(
+    group: any Communicator, expertCount: Int, workers: WorkerPool, workspace: Workspace, chunkRows: Int = 1024
+  ) {
+    self.group = group
+    placement = ExpertPlacement(expertCount: expertCount, rankCount: group.size)
+    self.workers = workers
+    self.workspace = workspace
+    self.chunkRows = chunkRows
+  }
+
+  /// The experts that this rank hosts.
+  package var hostedExperts: Range<Int> { placement.experts(of: group.rank) }
+
+  func nextSequence() -> Int32 {
+    defer { sequence &+= 1 }
+    return sequence
+  }
+}
