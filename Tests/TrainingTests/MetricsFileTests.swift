@@ -2,11 +2,13 @@ import Foundation
 import Testing
 import Training
 
-struct MetricsFileTests {
+final class MetricsFileTests {
   private let folder = FileManager.default.temporaryDirectory.appending(path: "metrics-\(UUID())")
   private var path: String { folder.appending(path: "metrics.jsonl").path }
 
   init() throws { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   private func metrics(step: Int, loss: Double = 0.1 + 0.2, heldOutLoss: Double? = nil) -> StepMetrics {
     var metrics = StepMetrics(step: step)
