@@ -29,4 +29,8 @@ package final class Lane {
   package func multiply(_ a: Matrix, _ b: Matrix, into c: Matrix, accumulating: Bool = false) {
     matmul.multiply(a, b, into: c, accumulating: accumulating)
   }
+
+  /// C = A·B with B in the layout that the library likes best; see `MatmulProbe`.
+  func multiply(_ a: Matrix, packed b: Buffer<Float>, into c: Matrix) { matmul.multiply(a, packed: b, into: c) }
+  func packedCount(_ a: Matrix, into c: Matrix) -> Int { matmul.packedCount(a, into: c) }
 }

@@ -44,11 +44,24 @@ final class MatmulEngine {
       if !accumulating { c.fillWithZeros() }
       return
     }
-    let primitive = primitive(for: Signature(a, b, c, accumulating: accumulating))
+    run(primitive(for: Signature(a, b, c, accumulating: accumulating)), a, b.pointer, into: c)
+  }
+
+  /// C = A·B with B in the layout that oneDNN likes best: the library's own ceiling.
+  func multiply(_ a: Matrix, packed b: Buffer<Float>, into c: Matrix) {
+    run(primitive(for: Signature(a, packedInto: c)), a, b.pointer, into: c)
+  }
+
+  /// How many floats B takes in that layout.
+  func packedCount(_ a: Matrix, into c: Matrix) -> Int {
+    primitive(for: Signature(a, packedInto: c)).weightsByteCount / MemoryLayout<Float>.stride
+  }
+
+  private func run(_ primitive: Primitive, _ a: Matrix, _ b: UnsafeMutableRawPointer, into c: Matrix) {
     if scratchpad.count < primitive.scratchpadByteCount {
       scratchpad = Buffer(count: primitive.scratchpadByteCount * 3 / 2)
     }
-    primitive.execute(a.pointer, b.pointer, c.pointer, scratchpad: scratchpad.pointer, stream: stream)
+    primitive.execute(a.pointer, b, c.pointer, scratchpad: scratchpad.pointer, stream: stream)
   }
 
   private func primitive(for signature: Signature) -> Primitive {
@@ -71,8 +84,15 @@ private struct Signature: Hashable {
   let rows, inner, columns: Int32
   let aRowStride, aColumnStride, bRowStride, bColumnStride, cRowStride: Int32
   let isAccumulating: Bool
+  let isPacked: Bool
 
-  init(_ a: Matrix, _ b: Matrix, _ c: Matrix, accumulating: Bool) {
+  /// B in oneDNN's own layout.
+  init(_ a: Matrix, packedInto c: Matrix) {
+    let b = Matrix(c.pointer, rows: a.columns, columns: c.columns)
+    self.init(a, b, c, accumulating: false, isPacked: true)
+  }
+
+  init(_ a: Matrix, _ b: Matrix, _ c: Matrix, accumulating: Bool, isPacked: Bool = false) {
     precondition(c.columnStride == 1, "the product is written row by row")
     rows = Int32(a.rows)
     inner = Int32(a.columns)
@@ -83,12 +103,14 @@ private struct Signature: Hashable {
     bColumnStride = Int32(b.columnStride)
     cRowStride = Int32(c.rowStride)
     isAccumulating = accumulating
+    self.isPacked = isPacked
   }
 }
 
 /// A prepared multiplication with its memory handles; used by one thread.
 private final class Primitive {
   let scratchpadByteCount: Int
+  let weightsByteCount: Int
   private let primitive: dnnl_primitive_t
   private let source, weights, destination, scratchpad: dnnl_memory_t
 
@@ -96,6 +118,7 @@ private final class Primitive {
     var a = description(signature.rows, signature.inner, signature.aRowStride, signature.aColumnStride)
     var b = description(signature.inner, signature.columns, signature.bRowStride, signature.bColumnStride)
     var c = description(signature.rows, signature.columns, signature.cRowStride, 1)
+    if signature.isPacked { b = packedDescription(signature.inner, signature.columns) }
     var operation = dnnl_matmul_desc_t()
     check(dnnl_matmul_desc_init(&operation, &a, &b, nil, &c), "dnnl_matmul_desc_init")
     let attributes = makeAttributes(isAccumulating: signature.isAccumulating)
@@ -105,13 +128,14 @@ private final class Primitive {
     defer { dnnl_primitive_desc_destroy(descriptor) }
     var made: dnnl_primitive_t?
     check(dnnl_primitive_create(&made, descriptor), "dnnl_primitive_create")
-    guard let made, let pad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0) else {
-      fatalError("oneDNN gave no primitive")
-    }
+    guard let made, let pad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0),
+      let layout = dnnl_primitive_desc_query_md(descriptor, dnnl_query_weights_md, 0)
+    else { fatalError("oneDNN gave no primitive") }
     primitive = made
     scratchpadByteCount = dnnl_memory_desc_get_size(pad)
     source = makeMemory(&a, engine)
-    weights = makeMemory(&b, engine)
+    weights = makeMemory(layout, engine)
+    weightsByteCount = dnnl_memory_desc_get_size(layout)
     destination = makeMemory(&c, engine)
     scratchpad = makeMemory(pad, engine)
   }
@@ -146,6 +170,14 @@ private func description(_ rows: Int32, _ columns: Int32, _ rowStride: Int32, _ 
   var strides = [Int64(rowStride), Int64(columnStride)]
   var result = dnnl_memory_desc_t()
   check(dnnl_memory_desc_init_by_strides(&result, 2, &extents, dnnl_f32, &strides), "dnnl_memory_desc_init_by_strides")
+  return result
+}
+
+private func packedDescription(_ rows: Int32, _ columns: Int32) -> dnnl_memory_desc_t {
+  var extents = [Int64(rows), Int64(columns)]
+  var result = dnnl_memory_desc_t()
+  check(
+    dnnl_memory_desc_init_by_tag(&result, 2, &extents, dnnl_f32, dnnl_format_tag_any), "dnnl_memory_desc_init_by_tag")
   return result
 }
 
