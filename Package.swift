@@ -113,6 +113,7 @@ let package = Package(
       dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
       swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
+    .testTarget(name: "MoEWorkerTests", dependencies: ["MoEWorker"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Communication
+import Foundation
+import Logging
+import Topology
+
+/// One process's life: join the other ranks, understand the arguments, work, say how it ended, leave.
+enum Job {
+  /// Leaves with the same exit code on every rank.
+  static func run(arguments: [String]) -> Never {
+    let environment: MPIEnvironment
+    do {
+      environment = try MPIEnvironment()
+    } catch {
+      Console.complain(error.refusal.message)
+      exit(error.refusal.kind.rawValue)
+    }
+    let console = Console(isSpeaker: environment.world.rank.index == 0)
+    do {
+      try perform(arguments, environment.world, console)
+      environment.end(exitCode: 0)
+    } catch let refusal as Refusal where !environment.world.job.hasFailed {
+      console.refuse(refusal)
+      environment.end(exitCode: refusal.kind.rawValue)
+    } catch {
+      // Only this rank may know of it, and the others cannot be asked any more: it speaks for itself, and leaves.
+      let refusal = Refusal(error)
+      Console.complain(refusal.message)
+      environment.abandon(exitCode: refusal.kind.rawValue)
+    }
+  }
+
+  private static func perform(_ arguments: [String], _ world: any Communicator, _ console: Console) throws {
+    let (rank, rankCount) = (world.rank, world.size)
+    LoggingSystem.bootstrap { StandardErrorLogHandler(label: $0, rank: rank, rankCount: rankCount) }
+    try Launch.check(arguments, over: world)
+    switch try parse(arguments) {
+    case .help(let text): try console.write(text)
+    case .command(let command): try command.run(on: Worker(world: world, console: console))
+    }
+  }
+
+  private enum Request {
+    case help(String)
+    case command(any WorkerCommand)
+  }
+
+  /// The same on every rank, because the arguments are.
+  private static func parse(_ arguments: [String]) throws(Refusal) -> Request {
+    do {
+      var command = try MoEWorker.parseAsRoot(arguments)
+      if let command = command as? any WorkerCommand { return .command(command) }
+      try command.run()
+      return .help(MoEWorker.helpMessage())
+    } catch let error {
+      guard MoEWorker.exitCode(for: error).isSuccess else { throw Refusal(.usage, usageMessage(error, arguments)) }
+      return .help(MoEWorker.fullMessage(for: error))
+    }
+  }
+
+  /// The parser's message in one line, and where to read more.
+  private static func usageMessage(_ error: any Error, _ arguments: [String]) -> String {
+    let message = MoEWorker.message(for: error).split(whereSeparator: \.isNewline)
+      .map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+    return "\(message); see '\(commandPath(arguments)) --help'"
+  }
+
+  /// The subcommands that the arguments begin with: `moe-worker bench matmul`.
+  private static func commandPath(_ arguments: [String]) -> String {
+    var command: any ParsableCommand.Type = MoEWorker.self
+    var path = "moe-worker"
+    for name in arguments {
+      guard let next = command.configuration.subcommands.first(where: { $0.configuration.commandName == name }) else {
+        break
+      }
+      path += " \(name)"
+      command = next
+    }
+    return path
+  }
+}

@@ -1,0 +1,23 @@
+import Communication
+import Foundation
+
+/// Whether the processes of this job were started as one job.
+enum Launch {
+  /// Refuses a job whose processes do not know of each other, or were given different arguments.
+  static func check(_ arguments: [String], over world: some Communicator) throws {
+    let environment = ProcessInfo.processInfo.environment
+    if world.size == 1, let size = environment["OMPI_COMM_WORLD_SIZE"], size != "1" {
+      throw Refusal(
+        .unavailable,
+        "Open MPI's mpirun started \(size) processes that cannot join: moe-worker speaks MPICH; use mpirun.mpich")
+    }
+    let own = arguments.joined(separator: "\u{0}")
+    let all = try world.allGatherBytes(Array(own.utf8))
+    if let other = all.firstIndex(where: { $0 != all[0] }) {
+      throw Refusal(
+        .hostDiffers,
+        "rank \(other) was started with other arguments than rank 0; give every rank the same, "
+          + "with one 'mpirun -np N moe-worker …'")
+    }
+  }
+}

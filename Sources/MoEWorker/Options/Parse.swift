@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+
+/// The numbers that flags take; what is no such number is refused with the reason.
+enum Parse {
+  /// The largest count that is believed; what is larger is a slip, and its products would overflow.
+  private static let largestCount = 1 << 40
+  private static let mostThreads = 4096
+
+  static func positive(_ text: String) throws -> Int {
+    guard let value = Int(text), value > 0, value <= largestCount else {
+      throw ValidationError("a whole number above 0 is needed")
+    }
+    return value
+  }
+
+  static func threads(_ text: String) throws -> Int {
+    guard let value = Int(text), value > 0, value <= mostThreads else {
+      throw ValidationError("a whole number from 1 to \(mostThreads) is needed")
+    }
+    return value
+  }
+
+  static func notNegative(_ text: String) throws -> Int {
+    guard let value = Int(text), value >= 0, value <= largestCount else {
+      throw ValidationError("a whole number, 0 or above, is needed")
+    }
+    return value
+  }
+
+  static func seed(_ text: String) throws -> UInt64 {
+    guard let value = UInt64(text) else { throw ValidationError("a whole number from 0 to 2^64 - 1 is needed") }
+    return value
+  }
+
+  static func seconds(_ text: String) throws -> Double {
+    let value = try positiveReal(text)
+    guard value <= 1_000_000 else { throw ValidationError("at most 1000000 seconds can be waited") }
+    return value
+  }
+
+  static func positiveReal(_ text: String) throws -> Double {
+    guard let value = Double(text), value.isFinite, value > 0 else {
+      throw ValidationError("a number above 0 is needed")
+    }
+    return value
+  }
+
+  static func notNegativeReal(_ text: String) throws -> Double {
+    guard let value = Double(text), value.isFinite, value >= 0 else {
+      throw ValidationError("a number, 0 or above, is needed")
+    }
+    return value
+  }
+
+  /// A probability or a decay: from 0 to below 1.
+  static func belowOne(_ text: String) throws -> Double {
+    guard let value = Double(text), value >= 0, value < 1 else {
+      throw ValidationError("a number from 0 to below 1 is needed")
+    }
+    return value
+  }
+
+  /// A share: above 0, at most 1.
+  static func share(_ text: String) throws -> Double {
+    guard let value = Double(text), value > 0, value <= 1 else {
+      throw ValidationError("a number above 0 and at most 1 is needed")
+    }
+    return value
+  }
+
+  /// Token ids separated by commas.
+  static func tokens(_ text: String) throws -> [Int32] {
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let value = Int32(part.trimmingCharacters(in: .whitespaces)), value >= 0 else {
+        throw ValidationError("'\(part)' is no token id; whole numbers with commas between them are needed")
+      }
+      return value
+    }
+  }
+}

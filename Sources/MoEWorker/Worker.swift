@@ -1,0 +1,38 @@
+import Communication
+import Foundation
+import Kernels
+import Topology
+
+/// What a subcommand works with: the ranks of the job, where they run, and the way to say something.
+struct Worker {
+  let world: any Communicator
+  let console: Console
+  /// Where each rank runs, by rank.
+  let hosts: [HostSurvey]
+
+  init(world: any Communicator, console: Console) throws {
+    self.world = world
+    self.console = console
+    let own = try JSONEncoder().encode(HostSurvey.here())
+    let all = try world.allGatherBytes(Array(own))
+    hosts = try all.map { try JSONDecoder().decode(HostSurvey.self, from: Data($0)) }
+  }
+
+  var host: HostSurvey { hosts[world.rank.index] }
+
+  /// How many threads a rank uses unless told otherwise: its share of the processors, at least one.
+  func defaultThreadCount(of rank: Int) -> Int {
+    let neighbours = hosts.count { $0.sharesProcessors(with: hosts[rank]) }
+    return max(1, hosts[rank].coreCount / neighbours)
+  }
+
+  /// Why ranks on these processors would not compute the same bits; nil if they would.
+  var instructionSetRefusal: Refusal? {
+    guard let other = hosts.first(where: { $0.decisiveFeatures != hosts[0].decisiveFeatures }) else { return nil }
+    let difference = other.decisiveFeatures.symmetricDifference(hosts[0].decisiveFeatures).sorted()
+    return Refusal(
+      .hostDiffers,
+      "hosts \(hosts[0].hostName) and \(other.hostName) differ in \(difference.joined(separator: ", ")), so their "
+        + "results would differ: use hosts with the same instruction set ('moe-worker doctor' lists them)")
+  }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+@Suite(.serialized) struct CommandLineTests {
+  @Test(arguments: [1, 4]) func helpIsPrintedOnce(ranks: Int) throws {
+    let outcome = try Program.run(["--help"], ranks: ranks)
+    #expect(outcome.exitCode == 0)
+    #expect(outcome.errors.isEmpty)
+    #expect(outcome.output.components(separatedBy: "USAGE:").count == 2, "\(outcome)")
+  }
+
+  @Test func everySubcommandExplainsItself() throws {
+    for subcommand in [["doctor"], ["bench"], ["bench", "matmul"]] {
+      let outcome = try Program.run(subcommand + ["--help"])
+      #expect(outcome.exitCode == 0)
+      #expect(outcome.output.contains("USAGE: moe-worker \(subcommand.joined(separator: " "))"), "\(outcome)")
+    }
+  }
+
+  @Test func theHelpListsEveryExitCode() throws {
+    let help = try Program.run(["--help"]).output
+    for code in [64, 65, 66, 68, 69, 70, 71, 73, 74, 75, 76, 77, 78] { #expect(help.contains("  \(code)  ")) }
+  }
+
+  @Test(arguments: [1, 4]) func anUnknownSubcommandIsRefused(ranks: Int) throws {
+    expectRefusal(
+      try Program.run(["frobnicate"], ranks: ranks), exitCode: 64, saying: "frobnicate", "moe-worker --help")
+  }
+
+  @Test(arguments: [1, 4]) func anUnknownFlagIsRefused(ranks: Int) throws {
+    expectRefusal(
+      try Program.run(["doctor", "--frobnicate"], ranks: ranks), exitCode: 64, saying: "--frobnicate", "doctor --help")
+  }
+
+  @Test(arguments: ["0", "-3", "x", "1.5", "99999999999999999999", ""]) func anImpossibleCountIsRefused(count: String)
+    throws
+  {
+    let outcome = try Program.run(["bench", "matmul", "--repeats", count])
+    expectRefusal(outcome, exitCode: 64, saying: "--repeats", "moe-worker bench matmul --help")
+  }
+
+  @Test func ranksWithDifferentArgumentsAreRefused() throws {
+    let outcome = try Program.run(jobs: [(2, ["doctor"]), (1, ["bench", "matmul"])])
+    expectRefusal(outcome, exitCode: 68, saying: "rank 2", "same")
+  }
+
+  @Test func processesThatAnotherMPIStartedAreRefused() throws {
+    let outcome = try Program.run(["doctor"], environment: ["OMPI_COMM_WORLD_SIZE": "4"])
+    expectRefusal(outcome, exitCode: 69, saying: "Open MPI", "mpirun.mpich")
+  }
+
+  @Test func outputThatNobodyTakesIsRefused() throws {
+    let outcome = try Program.run("/bin/sh", ["-c", "'\(Program.executable)' doctor > /dev/full"], [:], limit: 60)
+    expectRefusal(outcome, exitCode: 74, saying: "standard output")
+  }
+}
+
+@Suite(.serialized) struct DoctorTests {
+  @Test(arguments: [1, 3]) func saysWhatItFinds(ranks: Int) throws {
+    let outcome = try Program.run(["doctor"], ranks: ranks)
+    #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
+    for text in ["ranks: \(ranks)", "hosts: 1", "MPICH", "oneDNN", "cores", "threads", "huge pages"] {
+      #expect(outcome.output.contains(text), "\(text) is missing: \(outcome)")
+    }
+  }
+
+  @Test func warnsOfMoreRanksThanCores() throws {
+    let ranks = ProcessInfo.processInfo.activeProcessorCount + 1
+    let outcome = try Program.run(["doctor"], ranks: ranks)
+    #expect(outcome.output.contains("\(ranks) ranks share"), "\(outcome)")
+  }
+}
+
+@Suite(.serialized) struct MatmulBenchmarkTests {
+  @Test(arguments: [1, 2]) func writesOneLinePerShape(ranks: Int) throws {
+    let outcome = try Program.run(["bench", "matmul", "--json", "--repeats", "1", "--threads", "1"], ranks: ranks)
+    #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == 3, "\(outcome)")
+    for line in lines {
+      let fields = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      #expect(fields["ranks"] as? Int == ranks && fields["threads"] as? Int == 1)
+      #expect(fields["gflops"] as? Double ?? 0 > 1 && fields["milliseconds"] as? Double ?? 0 > 0)
+    }
+  }
+}
