@@ -42,12 +42,12 @@ check_build() {
 }
 
 check_scripts() {
-  local script
-  while IFS= read -r script; do
+  local script scripts=(launch/*.sh .ci/run)
+  for script in "${scripts[@]}"; do
     bash -n "$script" || fail "$script: syntax"
-  done < <(find launch .ci -type f \( -name '*.sh' -o -name run \))
+  done
   if command -v shellcheck >/dev/null; then
-    find launch .ci -type f \( -name '*.sh' -o -name run \) -exec shellcheck --external-sources {} + || fail "shellcheck"
+    shellcheck --external-sources "${scripts[@]}" || fail "shellcheck"
   fi
 }
 
@@ -78,7 +78,8 @@ check_sizes_and_names() {
   forbid "files of more than 500 lines" \
     "$(find Sources Tests launch -type f -exec awk 'END { if (FNR > 500) print FILENAME ": " FNR }' {} \;)"
   forbid "lines of more than 120 characters" "$(grep -rnE '^.{121,}$' --include='*.sh' launch .ci || true)"
-  forbid "names that say nothing" "$(find Sources Tests -iregex '.*\(util\|utils\|helper\|helpers\|common\)\(\.swift\)?$')"
+  forbid "names that say nothing" \
+    "$(find Sources Tests -iregex '.*\(util\|utils\|helper\|helpers\|common\)\(\.swift\)?$')"
   forbid "leftovers" "$(grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' Sources Tests Package.swift docs README.md || true)"
   forbid "@testable: tests see what is package" "$(code_lines '@testable' Tests)"
 }

@@ -10,5 +10,7 @@ fi
 [ -x "$worker" ] || refuse "moe-worker is not built; run: launch/build.sh"
 ranks=$1
 shift
+# mpirun hands standard output on through a pipe: the ranks cannot see that it ends in a terminal.
+if [ -t 1 ]; then export MOE_WORKER_TERMINAL=1; fi
 launcher=$(mpi_launcher)
 exec "$launcher" -np "$ranks" "$worker" "$@"

@@ -31,7 +31,7 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
 else
-  say "this is not Debian: install MPICH 4 and oneDNN 2 with their headers (mpich/mpi.h, dnnl.h) if the build misses them"
+  say "this is not Debian: if the build misses mpich/mpi.h or dnnl.h, install MPICH 4 and oneDNN 2 with their headers"
 fi
 
 get_swift="curl -LO https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz && \

@@ -9,4 +9,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 say "building moe-worker and the tests (release, for this processor)"
 swift build "${build_flags[@]}" --build-tests
 say "running the tests"
-swift test "${build_flags[@]}" --skip-build "$@"
+swift test "${build_flags[@]}" --skip-build --disable-xctest "$@"
