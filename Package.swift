@@ -85,7 +85,11 @@ let package = Package(
       name: "TestSupport", dependencies: ["Communication", "Tensors", "Topology"], path: "Tests/TestSupport",
       swiftSettings: settings),
     .target(
-      name: "RankCases", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
+      name: "RankCases",
+      dependencies: [
+        "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning", "Routing",
+        "Tensors", "TestSupport", "Topology",
+      ],
       path: "Tests/RankCases", swiftSettings: settings),
     .executableTarget(
       name: "rank-cases", dependencies: ["RankCases", "TestSupport"], path: "Tests/RankCasesMain",
@@ -104,8 +108,8 @@ let package = Package(
     .testTarget(
       name: "LanguageModelTests",
       dependencies: [
-        "Checkpoints", "Communication", "ExpertParallel", "Kernels", "LanguageModel", "Planning", "Routing", "Tensors",
-        "Topology",
+        "Communication", "Inference", "Kernels", "LanguageModel", "Planning", "RankCases", "Routing", "Tensors",
+        "TestSupport", "Topology",
       ],
       swiftSettings: settings),
     .testTarget(

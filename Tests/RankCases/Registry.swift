@@ -1,4 +1,4 @@
 package import TestSupport
 
 /// Every case of the project that runs on several ranks, by module. See `RankCase` for how to add one.
-package let rankCases: [RankCase] = communicatorConformance + harnessSelfTestCases
+package let rankCases: [RankCase] = communicatorConformance + referenceModelCases + harnessSelfTestCases
