@@ -14,6 +14,11 @@ package enum FileKind: Hashable, Sendable { case file, directory, other }
 package struct OpenFile: Hashable, Sendable {
   package let path: String
   let descriptor: Int32
+
+  package init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
 }
 
 /// Every operation that this module makes on files goes through here, so that a test can fail, delay or drop the n-th.

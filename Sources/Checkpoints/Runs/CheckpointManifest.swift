@@ -1,0 +1,88 @@
+/// What a complete checkpoint consists of. The manifest is the last file written before a checkpoint gets its name.
+///
+/// A checkpoint counts as complete when its manifest describes exactly what is there, not because of a name or a
+/// marker: so it survives being copied, and half a copy is recognised.
+struct CheckpointManifest: Hashable, Sendable {
+  static let fileName = "switchyard_manifest.json"
+  private static let version = 1
+  private static let sizeLimit = 16 << 20
+
+  let step: Int
+  let files: [String: FileSummary]
+
+  // MARK: Its file
+
+  var encoded: [UInt8] {
+    let entries = files.mapValues { JSONValue.object(["bytes": .integer($0.size), "xxh64": .string($0.digest)]) }
+    let document: JSONValue = [
+      "version": .integer(Self.version), "step": .integer(step), "files": .object(entries),
+      "digests": "of a .safetensors file: its header, which holds its tensors' digests; of others: the whole file",
+    ]
+    return Array(document.indented.utf8)
+  }
+
+  init(step: Int, files: [String: FileSummary]) {
+    self.step = step
+    self.files = files
+  }
+
+  /// Reads a checkpoint's manifest.
+  init(in directory: String, _ system: any FileSystem) throws(CheckpointError) {
+    let path = directory + "/" + Self.fileName
+    func malformed(_ message: String) -> CheckpointError { CheckpointError(.malformed, path, message) }
+    let document: JSONValue
+    do {
+      document = try JSONReader.parse(try system.contents(of: path, limit: Self.sizeLimit))
+    } catch let error as JSONError {
+      throw malformed("this is not valid JSON: \(error)")
+    } catch {
+      throw error as? CheckpointError ?? malformed("\(error)")
+    }
+    guard let members = document.object, members["version"]?.integer == Self.version else {
+      throw malformed("this is no manifest of version \(Self.version)")
+    }
+    guard let step = members["step"]?.integer, let entries = members["files"]?.object else {
+      throw malformed("step or files are missing")
+    }
+    var files: [String: FileSummary] = [:]
+    for (name, entry) in entries {
+      guard isPlainName(name), let size = entry.object?["bytes"]?.integer,
+        let digest = entry.object?["xxh64"]?.string
+      else { throw malformed("the entry for \(name) is incomplete") }
+      files[name] = FileSummary(size: size, digest: digest)
+    }
+    self.init(step: step, files: files)
+  }
+
+  // MARK: Comparing it with what is there
+
+  /// Checks that every file is there with its size and digest. The tensors' own digests are checked when they are read.
+  func verify(in directory: String, _ system: any FileSystem) throws(CheckpointError) {
+    for (name, expected) in files.sorted(by: { $0.key < $1.key }) {
+      let path = directory + "/" + name
+      let found = try FileSummary(of: path, expectedSize: expected.size, system)
+      guard found == expected else {
+        throw CheckpointError(
+          .damaged, path,
+          "it has \(found.size) bytes and digest \(found.digest), the manifest says \(expected.size) and "
+            + "\(expected.digest)")
+      }
+    }
+  }
+}
+
+extension FileSummary {
+  /// The summary of a file that is there.
+  fileprivate init(of path: String, expectedSize: Int, _ system: any FileSystem) throws(CheckpointError) {
+    if path.hasSuffix(".safetensors") {
+      let file = try SafetensorsFile(path, files: system)
+      self.init(size: file.size, digest: file.headerDigest)
+    } else {
+      let content = try system.contents(of: path, limit: expectedSize)
+      self.init(content)
+    }
+  }
+
+  /// The summary of a file with this content.
+  init(_ content: [UInt8]) { self.init(size: content.count, digest: Digest(of: content).hexadecimal) }
+}

@@ -1,0 +1,32 @@
+/// The rules for where a run may write; rank 0 applies them before any work is done.
+package enum OutputDirectory {
+  private static let probeName = "switchyard_probe" + RunDirectory.incompleteSuffix
+
+  /// Makes the directory if it is missing, and checks that it can be written and holds nothing of anybody else's.
+  ///
+  /// - Parameter resume: the directory may hold a run, which will be continued.
+  package static func prepare(
+    _ path: String, resume: Bool, files: any FileSystem = LocalFileSystem()
+  ) throws(CheckpointError) {
+    switch try files.kind(of: path) {
+    case nil: try files.makeDirectories(path)
+    case .directory: break
+    case .file, .other: throw CheckpointError(.occupied, path, "this is no directory; choose another --output")
+    }
+    let names = try files.names(in: path).filter { $0 != probeName }
+    guard resume || names.isEmpty else {
+      throw CheckpointError(
+        .occupied, path,
+        "the directory is not empty (it holds \(names[0])); "
+          + "choose another --output, or continue its run with --resume")
+    }
+    try checkWritable(path, files)
+  }
+
+  private static func checkWritable(_ path: String, _ files: any FileSystem) throws(CheckpointError) {
+    let probe = path + "/" + probeName
+    if try files.kind(of: probe) != nil { try files.removeFile(probe) }
+    try files.writeFile(probe, Array("switchyard".utf8))
+    try files.removeFile(probe)
+  }
+}

@@ -1,0 +1,136 @@
+import Checkpoints
+import Glibc
+
+/// A file of a simulated disk.
+final class DiskFile {
+  /// What programs see.
+  var content: [UInt8] = []
+  /// What would survive a loss of power.
+  var durable: [UInt8] = []
+}
+
+/// A directory of a simulated disk.
+final class DiskDirectory {
+  var entries: [String: DiskNode] = [:]
+  var durable: [String: DiskNode] = [:]
+
+  func copy() -> DiskDirectory {
+    let result = DiskDirectory()
+    result.entries = entries.mapValues { $0.copy() }
+    result.settle()
+    return result
+  }
+
+  /// Makes everything below durable.
+  func settle() {
+    durable = entries
+    for node in entries.values {
+      switch node {
+      case .file(let file): file.durable = file.content
+      case .directory(let directory): directory.settle()
+      }
+    }
+  }
+
+  /// A crash: what is not durable is lost where `isLost` says so, asked once per directory and file in name order.
+  func forget(_ isLost: () -> Bool) {
+    if isLost() { entries = durable }
+    for (_, node) in entries.sorted(by: { $0.key < $1.key }) {
+      switch node {
+      case .file(let file): if isLost() { file.content = file.durable }
+      case .directory(let directory): directory.forget(isLost)
+      }
+    }
+  }
+}
+
+enum DiskNode {
+  case file(DiskFile)
+  case directory(DiskDirectory)
+
+  fileprivate func copy() -> DiskNode {
+    switch self {
+    case .directory(let directory): return .directory(directory.copy())
+    case .file(let file):
+      let result = DiskFile()
+      result.content = file.content
+      return .file(result)
+    }
+  }
+}
+
+struct DiskError: Error { let errno: Int32 }
+
+/// What a simulated disk knows; guarded by its lock. Paths are relative, without `.` and `..`.
+struct DiskState {
+  var root = DiskDirectory()
+  var rule: SimulatedDisk.Rule?
+  private(set) var operationCount = 0
+  var isDown = false
+  var openFiles: [OpenFile: DiskFile] = [:]
+  private var nextDescriptor: Int32 = 0
+
+  /// Starts the count anew with every rule.
+  mutating func setRule(_ rule: SimulatedDisk.Rule?) {
+    self.rule = rule
+    operationCount = 0
+  }
+
+  mutating func outcome(of operation: FileOperation, _ path: String) -> SimulatedDisk.Outcome {
+    guard !isDown else { return .crash }
+    let outcome = rule?(operationCount, operation, path) ?? .proceed
+    operationCount += 1
+    if case .crash = outcome { isDown = true }
+    return outcome
+  }
+
+  // MARK: Paths
+
+  func find(_ path: String) -> DiskNode? {
+    var node = DiskNode.directory(root)
+    for name in path.split(separator: "/") where name != "." {
+      guard case .directory(let directory) = node, let next = directory.entries[String(name)] else { return nil }
+      node = next
+    }
+    return node
+  }
+
+  func directory(_ path: String) throws(DiskError) -> DiskDirectory {
+    switch find(path) {
+    case .directory(let directory): return directory
+    case .file: throw DiskError(errno: ENOTDIR)
+    case nil: throw DiskError(errno: ENOENT)
+    }
+  }
+
+  func insert(_ node: DiskNode, at path: String) throws(DiskError) {
+    let parent = try directory(parentDirectory(of: path))
+    let name = String(path.split(separator: "/").last ?? "")
+    guard parent.entries[name] == nil else { throw DiskError(errno: EEXIST) }
+    parent.entries[name] = node
+  }
+
+  func remove(_ path: String) throws(DiskError) {
+    let parent = try directory(parentDirectory(of: path))
+    parent.entries[String(path.split(separator: "/").last ?? "")] = nil
+  }
+
+  // MARK: Open files
+
+  mutating func open(_ path: String) throws(DiskError) -> OpenFile {
+    switch find(path) {
+    case .file(let file):
+      nextDescriptor += 1
+      let handle = OpenFile(path: path, descriptor: nextDescriptor)
+      openFiles[handle] = file
+      return handle
+    case .directory: throw DiskError(errno: EISDIR)
+    case nil: throw DiskError(errno: ENOENT)
+    }
+  }
+
+  func file(_ handle: OpenFile) throws(DiskError) -> DiskFile {
+    guard let file = openFiles[handle] else { throw DiskError(errno: EBADF) }
+    return file
+  }
+}
