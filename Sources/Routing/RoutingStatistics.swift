@@ -92,6 +92,11 @@ package struct RouterLossGradient: Hashable, Sendable {
   package let probabilities: [Float]
   /// ∂loss/∂logSumExp = scale · logSumExp.
   package let logSumExpScale: Float
+
+  /// Without balancing losses.
+  package static func none(expertCount: Int) -> RouterLossGradient {
+    RouterLossGradient(probabilities: Array(repeating: 0, count: expertCount), logSumExpScale: 0)
+  }
 }
 
 // MARK: Load

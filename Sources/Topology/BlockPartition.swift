@@ -19,6 +19,9 @@ package struct BlockPartition: Hashable, Sendable {
 
   package func size(of part: Int) -> Int { range(of: part).count }
 
+  /// The size of the largest part.
+  package var largestSize: Int { (count + parts - 1) / parts }
+
   /// The part that holds an item.
   package func part(of item: Int) -> Int {
     precondition(item >= 0 && item < count, "item \(item) of \(count)")
