@@ -97,6 +97,8 @@ let package = Package(
 
     // Tests
     .testTarget(
+      name: "RankCaseTests", dependencies: ["RankCases", "TestSupport", "rank-cases"], swiftSettings: settings),
+    .testTarget(
       name: "CommunicationTests", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
       swiftSettings: settings),
     .testTarget(

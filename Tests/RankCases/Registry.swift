@@ -1,4 +1,9 @@
 package import TestSupport
 
 /// Every case of the project that runs on several ranks, by module. See `RankCase` for how to add one.
-package let rankCases: [RankCase] = communicatorConformance + referenceModelCases + harnessSelfTestCases
+package let rankCases: [RankCase] = [
+  communicatorConformance,
+  jobEndCases,
+  referenceModelCases,
+  HarnessSelfTests.all,
+].flatMap(\.self)

@@ -35,19 +35,22 @@ package struct RankCase: Sendable {
   package let name: String
   /// How many ranks it runs on, one run each.
   package let rankCounts: [Int]
-  /// How long a run may take before it is killed.
+  /// How long a run may take before it is killed. A rank's waits give up after a third of it, so that they can say why.
   package let limit: Duration
+  /// What the ranks give to `MPIEnvironment.end(exitCode:)` when the body has returned, and `mpirun` is expected to pass on.
+  package let exitCode: Int32
   /// Made to fail, so that the harness can be tested; not part of the suite.
   package let isMadeToFail: Bool
   let body: Body
 
   package init(
-    _ name: String, ranks rankCounts: [Int] = [1, 2, 3, 4], limit: Duration = .seconds(60), isMadeToFail: Bool = false,
-    _ body: @escaping Body
+    _ name: String, ranks rankCounts: [Int] = [1, 2, 3, 4], limit: Duration = .seconds(60), exitCode: Int32 = 0,
+    isMadeToFail: Bool = false, _ body: @escaping Body
   ) {
     self.name = name
     self.rankCounts = rankCounts
     self.limit = limit
+    self.exitCode = exitCode
     self.isMadeToFail = isMadeToFail
     self.body = body
   }

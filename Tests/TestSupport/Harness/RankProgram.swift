@@ -37,14 +37,14 @@ package enum RankProgram {
     recorder.record(.began(processID: getpid()))
     let isFine = run(rankCase, RankContext(world: world, recorder: recorder), recorder)
     if !isFine || world.job.hasFailed { lingerUntilOthersEnd(in: folder, ranks: world.size) }
-    if isFine { environment.end(exitCode: 0) } else { environment.abandon(exitCode: 1) }
+    if isFine { environment.end(exitCode: rankCase.exitCode) } else { environment.abandon(exitCode: 1) }
   }
 
   /// - Returns: whether the body returned; expectations may have failed all the same.
   private static func run(_ rankCase: RankCase, _ context: RankContext, _ recorder: any RankRecorder) -> Bool {
     do {
       try rankCase.body(context)
-      recorder.record(.finished)
+      recorder.record(.finished(isJobBroken: context.world.job.hasFailed))
       return true
     } catch {
       recorder.record(.stopped(error: "\(error)"))

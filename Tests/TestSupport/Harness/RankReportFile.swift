@@ -16,9 +16,9 @@ struct RankFiles: Sendable {
   /// How many of the last lines that a rank printed are worth showing.
   private static let outputLineCount = 12
 
-  func read() -> CaseReport.RankOutcome {
+  func read() -> RankOutcome {
     let decoder = JSONDecoder()
-    return CaseReport.RankOutcome(
+    return RankOutcome(
       records: lines(of: report).compactMap { try? decoder.decode(RankRecord.self, from: Data($0.utf8)) },
       standing: lines(of: standing).first?.trimmingCharacters(in: .whitespaces) ?? "",
       output: lines(of: output).suffix(Self.outputLineCount))
@@ -34,7 +34,7 @@ struct RankFiles: Sendable {
 final class RankFileRecorder: RankRecorder, JobObserver {
   private let reportDescriptor: Int32
   private let standingDescriptor: Int32
-  private var label = ""
+  private var label = "its beginning"
   private var activity = ""
   private var wait = ""
 

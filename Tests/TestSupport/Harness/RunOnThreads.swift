@@ -14,17 +14,17 @@ package func runOnThreads(
     let context = RankContext(world: communicator, recorder: recorder)
     do {
       try rankCase.body(context)
-      recorder.record(.finished)
+      recorder.record(.finished(isJobBroken: communicator.job.hasFailed))
     } catch {
       recorder.record(.stopped(error: "\(error)"))
     }
     return recorder.outcome
   }
-  return CaseReport(caseName: rankCase.name, interruption: nil, ranks: results.compactMap { try? $0.get() })
+  return CaseReport(caseName: rankCase.name, ranks: results.compactMap { try? $0.get() })
 }
 
 private final class ThreadRecorder: RankRecorder, JobObserver {
-  private(set) var outcome = CaseReport.RankOutcome()
+  private(set) var outcome = RankOutcome()
 
   func record(_ record: RankRecord) { outcome.records.append(record) }
   func stands(at place: String) { outcome.standing = place }
