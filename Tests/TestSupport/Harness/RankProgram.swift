@@ -28,7 +28,7 @@ package enum RankProgram {
     guard let folder else {
       let recorder = PrintingRecorder(rank: world.rank.index)
       let isFine = run(rankCase, RankContext(world: world, recorder: recorder), recorder)
-      environment.end(exitCode: isFine && !recorder.hasFailures ? 0 : 1)
+      environment.end(exitCode: isFine && !recorder.hasFailures ? rankCase.exitCode : 1)
     }
     let files = RankFiles(folder: folder, rank: world.rank.index)
     redirectOutput(to: files.output)
