@@ -101,6 +101,7 @@ let package = Package(
     .testTarget(
       name: "CommunicationTests", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
       swiftSettings: settings),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "CheckpointsTests",
       dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],

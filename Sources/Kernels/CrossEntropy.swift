@@ -8,8 +8,8 @@ package import Tensors
 //
 //   z = hidden · weightᵀ     loss[t] = log Σ_v exp z[t,v] − z[t, target]     dz[t,v] = (softmax(z[t])[v] − [v = target]) · gradientScale
 //
-// Logits exist for one block of rows at a time, and are made and used in slices of the vocabulary: a task's share of the
-// weights then stays in the cache. Both sizes depend on shapes alone.
+// Logits exist for one block of rows at a time, and are made and used in slices of the vocabulary: a task's share of them
+// then stays in the cache. Both sizes depend on shapes alone.
 
 /// What the predicted tokens' losses add up to.
 package struct CrossEntropySum: Hashable, Sendable {
@@ -68,8 +68,8 @@ private struct OutputHead {
 
   let blockSize: Int
   let sliceCount: Int
-  /// [block, V]: logits, then exponentials, then their gradients.
-  let logits: Matrix
+  /// [block, V]: exponentials of logits, then the logits' gradients.
+  let exponentials: Matrix
   /// [block, slices]: the largest logit of a row in a slice; later the factor that turns exponentials into gradients.
   let largest: Tensor
   /// [block, slices]: Σ exp(z − largest)
@@ -99,7 +99,7 @@ private struct OutputHead {
     let fitting = Self.blockElementCount / max(vocabularySize, 1) / Self.smallestBlock * Self.smallestBlock
     blockSize = min(max(fitting, Self.smallestBlock), Self.largestBlock)
     sliceCount = (vocabularySize + Self.sliceSize - 1) / Self.sliceSize
-    logits = Matrix(workspace.tensor(blockSize, vocabularySize))
+    exponentials = Matrix(workspace.tensor(blockSize, vocabularySize))
     largest = workspace.tensor(blockSize, sliceCount)
     sums = workspace.tensor(blockSize, sliceCount)
     targetLogits = workspace.buffer(count: blockSize)
@@ -113,22 +113,27 @@ private struct OutputHead {
     slice * Self.sliceSize..<min((slice + 1) * Self.sliceSize, weight.rows)
   }
 
-  /// The block's logits of some of the vocabulary: [rows, range].
-  private func logits(_ rowCount: Int, _ range: Range<Int>) -> Matrix {
-    Matrix(logits.pointer + range.lowerBound, rows: rowCount, columns: range.count, rowStride: logits.rowStride)
+  /// The block's exponentials for some of the vocabulary: [rows, range].
+  private func exponentials(_ rowCount: Int, _ range: Range<Int>) -> Matrix {
+    Matrix(
+      exponentials.pointer + range.lowerBound, rows: rowCount, columns: range.count, rowStride: exponentials.rowStride)
   }
 
-  /// Logits of a block, replaced by exp(z − largest of the row in the slice). A task is a slice.
+  /// exp(z − largest of the row in the slice) of a block. A task is a slice.
+  ///
+  /// The logits themselves are made in a dense matrix: into a strided one oneDNN's rows would depend on how many there are
+  /// when there are fewer than 16.
   func makeExponentials(rows: Range<Int>) {
     workers.run(sliceCount) { slice, lane in
       let range = vocabulary(ofSlice: slice)
-      let block = logits(rows.count, range)
-      lane.multiply(hidden.rows(rows), weight.rows(range).transposed, into: block)
+      let block = exponentials(rows.count, range)
+      let logits = Matrix(lane.scratch(rows.count * range.count), rows: rows.count, columns: range.count)
+      lane.multiply(hidden.rows(rows), weight.rows(range).transposed, into: logits)
       for row in 0..<rows.count {
         let target = Int(targets.pointer[rows.lowerBound + row])
-        let z = block.pointer + row * block.rowStride
+        let z = logits.pointer + row * range.count
         if range.contains(target) { targetLogits.pointer[row] = z[target - range.lowerBound] }
-        let parts = exponentialsAndSum(of: z, into: z, count: range.count)
+        let parts = exponentialsAndSum(of: z, into: block.pointer + row * block.rowStride, count: range.count)
         largest.pointer[row * sliceCount + slice] = parts.largest
         sums.pointer[row * sliceCount + slice] = parts.sum
       }
@@ -156,7 +161,7 @@ private struct OutputHead {
     let sum = Matrix(dWeight)
     workers.run(sliceCount) { slice, lane in
       let range = vocabulary(ofSlice: slice)
-      let block = logits(rows.count, range)
+      let block = exponentials(rows.count, range)
       for row in 0..<rows.count {
         let target = Int(targets.pointer[rows.lowerBound + row])
         let dz = block.pointer + row * block.rowStride
@@ -174,7 +179,7 @@ private struct OutputHead {
     let output = Matrix(dHidden).rows(rows)
     workers.run((rows.count + size - 1) / size) { task, lane in
       let part = task * size..<min((task + 1) * size, rows.count)
-      lane.multiply(logits.rows(part), weight, into: output.rows(part))
+      lane.multiply(exponentials.rows(part), weight, into: output.rows(part))
     }
   }
 }

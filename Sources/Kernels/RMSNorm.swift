@@ -12,6 +12,7 @@ package func rmsNorm(
   check(y, rows: x.rows, columns: width, "y")
   check(scale, count: width, "scale")
   check(inverseRMS, count: x.rows, "inverseRMS")
+  let scales = scale.pointer
   workers.forEachRowBlock(of: x.rows, width: width) { rows in
     for row in rows {
       let input = x.pointer + row * width
@@ -19,7 +20,7 @@ package func rmsNorm(
       let meanSquare = dot(input, input, count: width) / Float(width)
       let inverse = 1 / (meanSquare + epsilon).squareRoot()
       inverseRMS.pointer[row] = inverse
-      for strip in strips(of: width) { output[strip] = input[strip] * inverse * scale.pointer[strip] }
+      for strip in strips(of: width) { output[strip] = input[strip] * inverse * scales[strip] }
     }
   }
 }

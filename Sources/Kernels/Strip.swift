@@ -1,5 +1,5 @@
 /// Sixteen numbers: one 512-bit register.
-typealias Vector = SIMD16<Float>
+package typealias Vector = SIMD16<Float>
 
 /// Up to sixteen consecutive elements: what one vector instruction works on.
 ///

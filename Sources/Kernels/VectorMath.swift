@@ -6,7 +6,7 @@
 ///
 /// x = n·ln 2 + r with |r| ≤ ½ ln 2; e^x = 2ⁿ·(1 + r + r²·q(r)). Results below 2⁻¹²⁵ are zero, above the largest float
 /// infinite; e^NaN is NaN.
-@inline(__always) func exponential(_ x: Vector) -> Vector {
+@inline(__always) package func exponential(_ x: Vector) -> Vector {
   let lowest = Vector(repeating: -86.6)
   let highest = Vector(repeating: 89)
   let bounded = x.replacing(with: lowest, where: x .< lowest).replacing(with: highest, where: x .> highest)
@@ -32,14 +32,14 @@
 }
 
 /// 1 / (1 + e^−x)
-@inline(__always) func logistic(_ x: Vector) -> Vector {
+@inline(__always) package func logistic(_ x: Vector) -> Vector {
   Vector(repeating: 1) / (Vector(repeating: 1) + exponential(Vector(repeating: 0) - x))
 }
 
 /// erf x = 2/√π ∫₀ˣ e^(−t²) dt, to 1.1 ulp.
 ///
 /// Below 475/512: x + x·P(x²). Above: ±(1 − e^−(t + t·Q(t))), t = |x|, the exponent being a fit of −ln(1 − erf t).
-@inline(__always) func errorFunction(_ x: Vector) -> Vector {
+@inline(__always) package func errorFunction(_ x: Vector) -> Vector {
   let zero = Vector(repeating: 0)
   let square = x * x
   var p = Vector(repeating: -0x1.38b382p-11)
@@ -69,7 +69,7 @@
 /// The standard library's square root sets `errno` on Linux and is therefore one call a lane. This one starts from the
 /// exponent's half (Lomont: Fast inverse square root, 2003), takes three Newton steps towards 1/√x and corrects x·(1/√x) by its
 /// residual (Markstein: Computation of elementary functions on the IBM RISC System/6000, 1990).
-@inline(__always) func squareRoot(_ x: Vector) -> Vector {
+@inline(__always) package func squareRoot(_ x: Vector) -> Vector {
   let bits =
     SIMD16<UInt32>(repeating: 0x5f37_5a86) &- (unsafeBitCast(x, to: SIMD16<UInt32>.self) &>> SIMD16(repeating: 1))
   let negativeHalf = x * -0.5
