@@ -103,6 +103,8 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport"], swiftSettings: settings),
     .testTarget(
+      name: "PlanningTests", dependencies: ["Planning", "TestSupport", "Topology"], swiftSettings: settings),
+    .testTarget(
       name: "CheckpointsTests",
       dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],
       swiftSettings: settings),
