@@ -118,6 +118,10 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
+      name: "InferenceTests",
+      dependencies: ["Communication", "Inference", "LanguageModel", "RankCases", "Tensors", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
       name: "TrainingTests",
       dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
       swiftSettings: settings),

@@ -5,8 +5,8 @@ package import Routing
 package import Tensors
 
 extension MoETransformer {
-  /// What ``forward(_:capacity:gradientScale:_:accumulating:on:)`` hands to ``backward(_:lossGradient:_:accumulating:on:onGradientsReady:)``:
-  /// made by the one, spent by the other. Its memory is the workspace's, from `start` up.
+  /// What `forward` hands to `backward`: made by the one, spent by the other. Its memory is the workspace's, from `start`
+  /// up.
   package struct Saved: ~Copyable {
     /// Cross-entropy over this rank's predicted tokens.
     package let crossEntropy: CrossEntropySum

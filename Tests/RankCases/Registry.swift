@@ -5,5 +5,8 @@ package let rankCases: [RankCase] = [
   communicatorConformance,
   jobEndCases,
   referenceModelCases,
+  modelScenarioCases,
+  trainingPassCases,
+  inferenceCases,
   HarnessSelfTests.all,
 ].flatMap(\.self)

@@ -80,23 +80,60 @@ package final class RankModel {
     capacity: CapacityPolicy = .dropless, onGradientsReady: (Range<Int>) -> Void = { _ in }
   ) throws -> Losses {
     gradients.values.fill(0)
-    let predicted = targets.joined().count { $0 >= 0 }
+    let losses = try pass(
+      sequences, targets: targets, balance: balance, zLoss: zLoss, capacity: capacity,
+      onGradientsReady: onGradientsReady)
+    try reduceGradients()
+    return losses
+  }
+
+  /// One forward and backward pass over sequences, which adds to this rank's gradients.
+  @discardableResult
+  package func pass(
+    _ sequences: [[Int32]], targets: [[Int32]], balance: Float, zLoss: Float = 0, capacity: CapacityPolicy,
+    predictedCount: Int? = nil, onGradientsReady: (Range<Int>) -> Void = { _ in }
+  ) throws -> Losses {
+    try pass(
+      own(sequences), targets: own(targets).tokens, balance: balance, zLoss: zLoss, capacity: capacity,
+      predictedCount: predictedCount ?? targets.joined().count { $0 >= 0 }, onGradientsReady: onGradientsReady)
+  }
+
+  private func pass(
+    _ batch: TokenBatch, targets: Buffer<Int32>, balance: Float, zLoss: Float, capacity: CapacityPolicy,
+    predictedCount: Int, onGradientsReady: (Range<Int>) -> Void
+  ) throws -> Losses {
     let saved = try model.forward(
-      own(sequences), targets: own(targets).tokens, capacity: capacity, gradientScale: 1 / Float(predicted), parameters,
+      batch, targets: targets, capacity: capacity, gradientScale: 1 / Float(predictedCount), parameters,
       accumulating: gradients, on: runtime)
     let lossSum = try runtime.world.sum(saved.crossEntropy.lossSum)
     let routing = saved.routing
     try runtime.world.sum(routing.values)
     let losses = Losses(
-      crossEntropy: lossSum / Double(predicted), balance: routing.loadBalancingLoss, z: routing.routerZLoss,
+      crossEntropy: lossSum / Double(predictedCount), balance: routing.loadBalancingLoss, z: routing.routerZLoss,
       droppedFraction: routing.droppedFraction)
     try model.backward(
       saved, lossGradient: routing.lossGradient(balance: balance, zLoss: zLoss), parameters, accumulating: gradients,
       on: runtime
     ) { range throws(CommunicationError) in onGradientsReady(range) }
+    return losses
+  }
+
+  /// Sums replicated gradients over all ranks and experts' over those that host the same ones.
+  package func reduceGradients() throws {
     try runtime.world.sum(gradients.values[0..<gradients.layout.replicatedCount])
     try replicas.sum(gradients.values[gradients.layout.replicatedCount..<gradients.layout.count])
-    return losses
+  }
+
+  /// A step over the same sequences that needs no memory of its own.
+  package func steadyStep(_ sequences: [[Int32]], targets: [[Int32]]) throws -> () throws -> Void {
+    let (batch, targets) = (own(sequences), own(targets).tokens)
+    return { [self] in
+      gradients.values.fill(0)
+      _ = try pass(
+        batch, targets: targets, balance: 0.1, zLoss: 0.1, capacity: .dropless, predictedCount: 1,
+        onGradientsReady: { _ in })
+      try reduceGradients()
+    }
   }
 
   package func generate(_ prompt: [Int32], count: Int, sampling: Sampling = Sampling()) throws -> [Int32] {
