@@ -64,7 +64,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Communication", "ExpertParallel", "Kernels", "LanguageModel", "Planning", "Tensors",
+        "Checkpoints", "Communication", "ExpertParallel", "Kernels", "LanguageModel", "Planning", "Routing", "Tensors",
         "Tokenization", "Topology",
       ],
       swiftSettings: safe),
@@ -88,7 +88,7 @@ let package = Package(
       name: "RankCases",
       dependencies: [
         "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning", "Routing",
-        "Tensors", "TestSupport", "Topology",
+        "Tensors", "TestSupport", "Topology", "Training",
       ],
       path: "Tests/RankCases", swiftSettings: settings),
     .executableTarget(
@@ -123,7 +123,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Communication", "Kernels", "Tensors", "Topology", "Training"],
+      dependencies: ["Communication", "Kernels", "RankCases", "Tensors", "TestSupport", "Topology", "Training"],
       swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(name: "MoEWorkerTests", dependencies: ["MoEWorker"], swiftSettings: settings),

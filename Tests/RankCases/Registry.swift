@@ -8,5 +8,7 @@ package let rankCases: [RankCase] = [
   modelScenarioCases,
   trainingPassCases,
   inferenceCases,
+  trainingCases,
+  referenceTrainingCases,
   HarnessSelfTests.all,
 ].flatMap(\.self)

@@ -1,0 +1,172 @@
+package import Communication
+import ExpertParallel
+import Kernels
+package import LanguageModel
+import Planning
+import Routing
+import Tensors
+import Topology
+
+/// One rank's part in the steps of a training run. All ranks go through the same steps at the same time.
+///
+///     for each micro-batch     forward, add up the routing of all ranks, backward;
+///                              the last backward starts to sum each gradient over ranks when it is final
+///     complete the sums        every rank has the gradient of the whole batch's loss
+///     measure its norm         over all parameters on all ranks; a gradient that is too long is scaled down
+///     AdamW                    every rank updates the weights that it holds
+///
+/// The loss is the mean cross-entropy over the predicted tokens of the whole batch, so each micro-batch's gradient is
+/// scaled by 1 / that number, and gradients simply add up, over micro-batches and over ranks. The balancing losses are
+/// those of a micro-batch over all ranks, averaged over the micro-batches.
+package final class TrainingLoop {
+  package let configuration: TrainingConfiguration
+  package private(set) var state: TrainingState
+
+  private let model: MoETransformer
+  private let runtime: ModelRuntime
+  private let data: TrainingData
+  private let division: BatchDivision
+  private let capacity: CapacityPolicy
+  private let memory: MicroBatchMemory
+  private let gradients: ParameterBuffer
+  private let reduction: GradientReduction
+  private let gradientNorm: GradientNorm
+  private let reports: StepReportExchange
+
+  /// Allocates everything that the steps need.
+  ///
+  /// - Note: every rank of the job must call it: it forms groups of ranks.
+  package init(
+    _ configuration: TrainingConfiguration, model: MoETransformer, state: TrainingState, data: TrainingData,
+    on runtime: ModelRuntime
+  ) throws(CommunicationError) {
+    let layout = state.weights.layout
+    self.configuration = configuration
+    self.model = model
+    self.state = state
+    self.data = data
+    self.runtime = runtime
+    division = BatchDivision(
+      sequenceCount: configuration.batchSequences, microBatchSequences: configuration.microBatchSequences,
+      rankCount: runtime.topology.worldSize)
+    capacity = configuration.capacityFactor.map { .limited(factor: $0) } ?? .dropless
+    memory = MicroBatchMemory(sequenceCount: division.largestBlock, sequenceLength: configuration.sequenceLength)
+    gradients = ParameterBuffer(zeros: layout)
+    reduction = try GradientReduction(of: gradients, world: runtime.world, topology: runtime.topology)
+    gradientNorm = GradientNorm(
+      layout: layout, allNames: ModelLayout.whole(model.configuration).slots.map(\.name), topology: runtime.topology,
+      rank: runtime.world.rank)
+    reports = StepReportExchange(rankCount: runtime.topology.worldSize)
+  }
+
+  /// Does the next step and says what it measured.
+  ///
+  /// - Throws: `CommunicationError`; or a `Refusal`, on all ranks, when the gradient is no number: the weights are then
+  ///   still those before the step.
+  package func step() throws -> StepMetrics {
+    let start = ContinuousClock.now
+    let number = state.completedSteps + 1
+    runtime.step = number
+    runtime.experts.timings = ExchangeTimings()
+
+    let batch = data.batch(step: state.completedSteps)
+    let losses = try accumulateGradients(of: batch)
+    var metrics = try measure(losses, of: batch, step: number)
+    try requireNumbers(metrics)
+    update(number: number, gradientNorm: metrics.gradientNorm, learningRate: metrics.learningRate)
+
+    state.completedSteps = number
+    metrics.stepMilliseconds = (ContinuousClock.now - start).milliseconds
+    metrics.tokensPerSecond = Double(configuration.batchTokens) / (metrics.stepMilliseconds / 1000)
+    return metrics
+  }
+
+  // MARK: The gradient
+
+  /// Leaves the gradient of the batch's total loss in `gradients`: that of the replicated parameters, and of the experts
+  /// that this rank hosts, over the tokens of all ranks.
+  private func accumulateGradients(of batch: TrainingData.Batch) throws(CommunicationError) -> BatchLosses {
+    gradients.values.fill(0)
+    var losses = BatchLosses()
+    for microBatch in 0..<division.microBatchCount {
+      let own = division.sequences(microBatch: microBatch, rank: runtime.world.rank)
+      let (tokens, targets) = memory.load(batch.sequences[own], from: data.sequences)
+      let saved = try model.forward(
+        tokens, targets: targets, capacity: capacity, gradientScale: 1 / Float(batch.predictedTokenCount),
+        state.weights, accumulating: gradients, on: runtime)
+
+      try runtime.world.sum(saved.routing.values)
+      losses.add(saved.crossEntropy, saved.routing)
+
+      let isLast = microBatch == division.microBatchCount - 1
+      try backward(saved, reducing: isLast)
+    }
+    runtime.enter(.reduce)
+    try reduction.complete()
+    return losses
+  }
+
+  /// A micro-batch's backward pass; beside the last one of a step, gradients are summed over ranks.
+  private func backward(_ saved: consuming MoETransformer.Saved, reducing: Bool) throws(CommunicationError) {
+    let share = 1 / Float(division.microBatchCount)
+    let lossGradient = saved.routing.lossGradient(
+      balance: share * model.configuration.balanceLossCoefficient, zLoss: share * model.configuration.zLossCoefficient)
+    guard reducing else {
+      return try model.backward(
+        saved, lossGradient: lossGradient, state.weights, accumulating: gradients, on: runtime)
+    }
+    reduction.begin()
+    runtime.workers.betweenTasks = { [reduction] in reduction.poke() }
+    defer { runtime.workers.betweenTasks = nil }
+    try model.backward(
+      saved, lossGradient: lossGradient, state.weights, accumulating: gradients, on: runtime,
+      onGradientsReady: reduction.finish)
+  }
+
+  // MARK: Measurements
+
+  /// What the step has found out so far, on all ranks together.
+  private func measure(
+    _ losses: BatchLosses, of batch: TrainingData.Batch, step: Int
+  ) throws(CommunicationError) -> StepMetrics {
+    var metrics = StepMetrics(step: step)
+    metrics.learningRate = configuration.learningRateSchedule.rate(step: step - 1)
+    metrics.gradientNorm = try gradientNorm.measure(gradients, world: runtime.world, workers: runtime.workers)
+    losses.record(in: &metrics, microBatchCount: division.microBatchCount)
+
+    let timings = runtime.experts.timings
+    let job = try reports.combine(
+      StepReport(
+        lossSum: losses.lossSum, exchangeMilliseconds: timings.exchange.milliseconds,
+        exposedExchangeMilliseconds: timings.exposed.milliseconds, activationBytes: runtime.workspace.peakByteCount),
+      over: runtime.world)
+    metrics.loss = job.lossSum / Double(batch.predictedTokenCount)
+    metrics.totalLoss =
+      metrics.loss + Double(model.configuration.balanceLossCoefficient) * metrics.balanceLoss
+      + Double(model.configuration.zLossCoefficient) * metrics.zLoss
+    metrics.exchangeMilliseconds = job.exchangeMilliseconds
+    metrics.exposedExchangeMilliseconds = job.exposedExchangeMilliseconds
+    metrics.activationBytes = job.activationBytes
+    return metrics
+  }
+
+  /// Ends the run before it spoils its weights. All ranks have the same numbers, so they refuse together.
+  private func requireNumbers(_ metrics: StepMetrics) throws(Refusal) {
+    if metrics.totalLoss.isFinite && metrics.gradientNorm.isFinite { return }
+    throw TrainingError(
+      .diverged,
+      "step \(metrics.step): the loss is \(metrics.totalLoss) and its gradient's norm \(metrics.gradientNorm); "
+        + "go on from the last checkpoint with a smaller --learning-rate"
+    ).refusal
+  }
+
+  // MARK: The update
+
+  private func update(number: Int, gradientNorm: Double, learningRate: Double) {
+    runtime.enter(.optimize)
+    state.optimizer.update(
+      state.weights, gradients: gradients, number: number, learningRate: learningRate,
+      gradientScale: GradientNorm.clippingScale(norm: gradientNorm, limit: configuration.gradientClip),
+      workers: runtime.workers)
+  }
+}

@@ -1,0 +1,7 @@
+/// Somebody who wants to know how a run goes: a progress line, a test. Called on every rank, in step with the run.
+package protocol TrainingObserver: AnyObject {
+  /// A step is done, and evaluated if that was due.
+  func finished(_ metrics: StepMetrics)
+  /// A checkpoint is complete.
+  func saved(checkpoint path: String, step: Int)
+}
