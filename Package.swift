@@ -126,7 +126,9 @@ let package = Package(
       dependencies: ["Communication", "Kernels", "RankCases", "Tensors", "TestSupport", "Topology", "Training"],
       swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
-    .testTarget(name: "MoEWorkerTests", dependencies: ["MoEWorker"], swiftSettings: settings),
+    .testTarget(
+      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors"],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

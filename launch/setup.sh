@@ -27,17 +27,17 @@ install_packages() {
   "${command[@]}" --quiet --quiet "${missing[@]}" >/dev/null || refuse "apt-get could not install ${missing[*]}"
 }
 
-if command -v dpkg-query >/dev/null; then
-  mapfile -t missing < <(missing_packages)
-  if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
-else
-  say "this is not Debian: if the build misses mpich/mpi.h or dnnl.h, install MPICH 4 and oneDNN 2 with their headers"
-fi
-
 get_swift="curl -LO https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz && \
 tar zxf swiftly-$(uname -m).tar.gz && ./swiftly init"
 command -v swift >/dev/null || refuse "Swift 6.2 or later is missing; get it with: $get_swift"
 version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
 if [ "$(printf '%s\n' 6.2 "${version:-0}" | sort --version-sort | head -n 1)" != 6.2 ]; then
   refuse "Swift ${version:-of unknown version} is too old, 6.2 or later is needed; get it with: $get_swift"
+fi
+
+if command -v dpkg-query >/dev/null; then
+  mapfile -t missing < <(missing_packages)
+  if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
+else
+  say "this is not Debian: if the build misses mpich/mpi.h or dnnl.h, install MPICH 4 and oneDNN 2 with their headers"
 fi

@@ -1,32 +1,46 @@
 import Communication
 import Kernels
 
-/// How fast a machine can multiply matrices at most: what other measurements are a share of.
+/// How fast a machine can multiply matrices at most, all threads of all ranks at once: what other measurements are a
+/// share of.
 struct MatmulCeiling {
-  /// Median time of one multiplication on one thread while all threads work.
-  let milliseconds: Double
-  /// Of all threads of all ranks together.
-  let gigaflops: Double
+  let probe: MatmulProbe
+  private let countPerThread: Int
+  private let world: any Communicator
+  private let workers: WorkerPool
 
   /// Rows, depth, columns: up and down projections of an expert with 512 rows, and a large one.
   static let shapes = [(512, 512, 2048), (512, 2048, 512), (2048, 1024, 4096)]
 
-  /// Measures with every thread of every rank at once.
-  init(
-    _ shape: (rows: Int, depth: Int, columns: Int), repeats: Int, over world: any Communicator, _ workers: WorkerPool
-  ) throws {
-    let probe = MatmulProbe(rows: shape.rows, depth: shape.depth, columns: shape.columns)
+  /// Prepares a shape and multiplies once, so that nothing is made or mapped while it is measured.
+  init(_ shape: (rows: Int, depth: Int, columns: Int), over world: any Communicator, _ workers: WorkerPool) throws {
+    probe = MatmulProbe(rows: shape.rows, depth: shape.depth, columns: shape.columns)
     // Some 5 ms a thread: long enough for the clock, short enough that a neighbour spoils few of them.
-    let countPerThread = max(1, Int(1e9 / probe.flops))
-    let count = countPerThread * workers.threadCount
-    probe.multiply(count, workers: workers)
-    let seconds = try Stopwatch.median(of: repeats, over: world) { probe.multiply(count, workers: workers) }
-    milliseconds = seconds / Double(countPerThread) * 1e3
-    gigaflops = probe.flops * Double(count * world.size) / seconds / 1e9
+    countPerThread = max(1, Int(1e9 / probe.flops))
+    self.world = world
+    self.workers = workers
+    _ = try seconds()
   }
 
-  /// The most that any of the shapes reaches, in GFLOP/s.
-  static func best(repeats: Int, over world: any Communicator, _ workers: WorkerPool) throws -> Double {
-    try shapes.map { try MatmulCeiling($0, repeats: repeats, over: world, workers).gigaflops }.max() ?? 0
+  /// The shape that reaches most in a few tries.
+  static func highest(over world: any Communicator, _ workers: WorkerPool) throws -> MatmulCeiling {
+    let candidates = try shapes.map { shape in
+      let ceiling = try MatmulCeiling(shape, over: world, workers)
+      return (ceiling, gigaflops: try (0..<3).map { _ in ceiling.gigaflops(seconds: try ceiling.seconds()) }.max() ?? 0)
+    }
+    return candidates.max { $0.gigaflops < $1.gigaflops }?.0 ?? candidates[0].0
   }
+
+  /// The slowest rank's time for its threads' multiplications.
+  func seconds() throws -> Double {
+    try Stopwatch.slowest(over: world) { probe.multiply(countPerThread * workers.threadCount, workers: workers) }
+  }
+
+  /// Of all threads of all ranks together.
+  func gigaflops(seconds: Double) -> Double {
+    probe.flops * Double(countPerThread * workers.threadCount * world.size) / seconds / 1e9
+  }
+
+  /// The time of one multiplication on one thread.
+  func milliseconds(seconds: Double) -> Double { seconds / Double(countPerThread) * 1e3 }
 }

@@ -1,18 +1,13 @@
 import Communication
-import Tensors
 
 /// Measures what all ranks do together.
 enum Stopwatch {
-  /// The median over repeats of the slowest rank's time, in seconds. Every rank gets the same number.
-  static func median(of repeats: Int, over world: any Communicator, _ body: () throws -> Void) throws -> Double {
-    let slowest = try (0..<repeats).map { _ in
-      try world.barrier()
-      let start = ContinuousClock.now
-      try body()
-      return try world.allGatherBytes(Array(String(start.duration(to: .now) / .seconds(1)).utf8))
-        .compactMap { Double(String(decoding: $0, as: UTF8.self)) }.max() ?? 0
-    }
-    return median(slowest)
+  /// The slowest rank's time, in seconds; every rank gets the same number.
+  static func slowest(over world: any Communicator, _ body: () throws -> Void) throws -> Double {
+    try world.barrier()
+    let start = ContinuousClock.now
+    try body()
+    return try world.allGather(start.duration(to: .now) / .seconds(1)).max() ?? 0
   }
 
   static func median(_ values: [Double]) -> Double {

@@ -1,6 +1,7 @@
 import Communication
 import Foundation
 import Kernels
+import Logging
 import Topology
 
 /// What a subcommand works with: the ranks of the job, where they run, and the way to say something.
@@ -9,6 +10,8 @@ struct Worker {
   let console: Console
   /// Where each rank runs, by rank.
   let hosts: [HostSurvey]
+  /// For warnings; the speaker's are enough where all ranks would say the same.
+  let logger = Logger(label: "moe-worker")
 
   init(world: any Communicator, console: Console) throws {
     self.world = world
@@ -34,5 +37,22 @@ struct Worker {
       .hostDiffers,
       "hosts \(hosts[0].hostName) and \(other.hostName) differ in \(difference.joined(separator: ", ")), so their "
         + "results would differ: use hosts with the same instruction set ('moe-worker doctor' lists them)")
+  }
+
+  /// Refuses what cannot fit into a host's memory, before anything is allocated. Every rank calls it.
+  ///
+  /// - Parameter bytes: what this rank is going to need at least.
+  func requireMemory(bytes: Int, for purpose: String) throws {
+    let needs = try world.allGather(Int64(bytes))
+    for (rank, host) in hosts.enumerated() {
+      guard let memory = host.memoryMebibytes else { continue }
+      let sharing = needs.indices.filter { hosts[$0].machine == host.machine }
+      let mebibytes = sharing.reduce(0) { $0 + Int(needs[$1] >> 20) }
+      guard mebibytes > memory else { continue }
+      throw Refusal(
+        .unavailable,
+        "host \(host.hostName) of rank \(rank) has \(memory) MiB of memory, and \(purpose) need \(mebibytes) MiB there: "
+          + "use more hosts, or make it smaller")
+    }
   }
 }

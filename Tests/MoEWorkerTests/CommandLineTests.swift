@@ -35,8 +35,8 @@ import Testing
   @Test(arguments: ["0", "-3", "x", "1.5", "99999999999999999999", ""]) func anImpossibleCountIsRefused(count: String)
     throws
   {
-    let outcome = try Program.run(["bench", "matmul", "--repeats", count])
-    expectRefusal(outcome, exitCode: 64, saying: "--repeats", "moe-worker bench matmul --help")
+    let outcome = try Program.run(["bench", "matmul", "--repeat", count])
+    expectRefusal(outcome, exitCode: 64, saying: "--repeat", "moe-worker bench matmul --help")
   }
 
   @Test func ranksWithDifferentArgumentsAreRefused() throws {
@@ -73,7 +73,7 @@ import Testing
 
 @Suite(.serialized) struct MatmulBenchmarkTests {
   @Test(arguments: [1, 2]) func writesOneLinePerShape(ranks: Int) throws {
-    let outcome = try Program.run(["bench", "matmul", "--json", "--repeats", "1", "--threads", "1"], ranks: ranks)
+    let outcome = try Program.run(["bench", "matmul", "--json", "--repeat", "1", "--threads", "1"], ranks: ranks)
     #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
     let lines = outcome.output.split(separator: "\n")
     #expect(lines.count == 3, "\(outcome)")

@@ -5,7 +5,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measures: the machine's matmul ceiling, one MoE layer, one training step.",
-    subcommands: [BenchMatmul.self])
+    subcommands: [BenchMatmul.self, BenchLayer.self])
 }
 
 /// How results are written.

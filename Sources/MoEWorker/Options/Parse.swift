@@ -3,13 +3,13 @@ import Foundation
 
 /// The numbers that flags take; what is no such number is refused with the reason.
 enum Parse {
-  /// The largest count that is believed; what is larger is a slip, and its products would overflow.
-  private static let largestCount = 1 << 40
+  /// The largest count that is believed: what is larger is a slip, and products of such numbers would overflow.
+  private static let largestCount = Int(Int32.max)
   private static let mostThreads = 4096
 
   static func positive(_ text: String) throws -> Int {
     guard let value = Int(text), value > 0, value <= largestCount else {
-      throw ValidationError("a whole number above 0 is needed")
+      throw ValidationError("a whole number from 1 to \(largestCount) is needed")
     }
     return value
   }
@@ -23,7 +23,7 @@ enum Parse {
 
   static func notNegative(_ text: String) throws -> Int {
     guard let value = Int(text), value >= 0, value <= largestCount else {
-      throw ValidationError("a whole number, 0 or above, is needed")
+      throw ValidationError("a whole number from 0 to \(largestCount) is needed")
     }
     return value
   }

@@ -1,6 +1,9 @@
 import ArgumentParser
 import Communication
+import ExpertParallel
 import Kernels
+import LanguageModel
+import Tensors
 import Topology
 
 /// How a job runs, whatever it computes.
@@ -9,7 +12,8 @@ struct RunOptions: ParsableArguments {
   var threads: Int?
 
   @Option(
-    help: "Seconds that a rank waits for others without any progress before the job ends.", transform: Parse.seconds)
+    help: "Seconds that a rank waits for others without any progress before the job ends. (default: 60)",
+    transform: Parse.seconds)
   var waitLimit: Double?
 
   /// Checks the hosts, sets the limit and starts the threads.
@@ -17,5 +21,37 @@ struct RunOptions: ParsableArguments {
     if let refusal = worker.instructionSetRefusal { throw refusal }
     if let waitLimit { worker.world.waitLimit = .seconds(waitLimit) }
     return WorkerPool(threadCount: threads ?? worker.defaultThreadCount(of: worker.world.rank.index))
+  }
+
+  /// Starts the threads and forms the groups of ranks that share one set of experts.
+  ///
+  /// - Parameter expertParallelSize: ranks of such a group; nil takes the largest divisor of the ranks up to the experts.
+  func makeRuntime(_ worker: Worker, expertCount: Int, expertParallelSize: Int? = nil) throws -> ModelRuntime {
+    let world = worker.world
+    let topology = try Self.topology(
+      rankCount: world.size, expertCount: expertCount, expertParallelSize: expertParallelSize)
+    let workers = try start(worker)
+    let workspace = Workspace()
+    let group = try world.split(color: topology.expertParallelGroup(of: world.rank))
+    let experts = ExpertRuntime(group: group, expertCount: expertCount, workers: workers, workspace: workspace)
+    return ModelRuntime(workers: workers, workspace: workspace, world: world, topology: topology, experts: experts)
+  }
+
+  private static func topology(
+    rankCount: Int, expertCount: Int, expertParallelSize: Int?
+  ) throws(Refusal) -> ParallelTopology {
+    let size =
+      expertParallelSize
+      ?? ParallelTopology.defaultExpertParallelSize(worldSize: rankCount, expertCount: expertCount)
+    guard rankCount % size == 0 else {
+      let divisors = (1...rankCount).filter { rankCount % $0 == 0 }.map(String.init).joined(separator: ", ")
+      throw Refusal(
+        .usage, "--expert-parallel \(size) does not divide the job's \(rankCount) ranks; give one of \(divisors)")
+    }
+    guard size <= expertCount else {
+      throw Refusal(
+        .usage, "--expert-parallel \(size) ranks cannot share \(expertCount) experts; give at most \(expertCount)")
+    }
+    return ParallelTopology(worldSize: rankCount, expertParallelSize: size)
   }
 }
