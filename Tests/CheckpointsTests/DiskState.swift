@@ -14,13 +14,6 @@ final class DiskDirectory {
   var entries: [String: DiskNode] = [:]
   var durable: [String: DiskNode] = [:]
 
-  func copy() -> DiskDirectory {
-    let result = DiskDirectory()
-    result.entries = entries.mapValues { $0.copy() }
-    result.settle()
-    return result
-  }
-
   /// Makes everything below durable.
   func settle() {
     durable = entries
@@ -47,13 +40,31 @@ final class DiskDirectory {
 enum DiskNode {
   case file(DiskFile)
   case directory(DiskDirectory)
+}
 
-  fileprivate func copy() -> DiskNode {
-    switch self {
-    case .directory(let directory): return .directory(directory.copy())
+/// Copies a tree of directories in which a node may stand in several places, as one that is being renamed does.
+struct DiskCopier {
+  private var files: [ObjectIdentifier: DiskFile] = [:]
+  private var directories: [ObjectIdentifier: DiskDirectory] = [:]
+
+  mutating func copy(_ directory: DiskDirectory) -> DiskDirectory {
+    if let known = directories[ObjectIdentifier(directory)] { return known }
+    let result = DiskDirectory()
+    directories[ObjectIdentifier(directory)] = result
+    result.entries = directory.entries.mapValues { copy($0) }
+    result.durable = directory.durable.mapValues { copy($0) }
+    return result
+  }
+
+  private mutating func copy(_ node: DiskNode) -> DiskNode {
+    switch node {
+    case .directory(let directory): return .directory(copy(directory))
     case .file(let file):
+      if let known = files[ObjectIdentifier(file)] { return .file(known) }
       let result = DiskFile()
       result.content = file.content
+      result.durable = file.durable
+      files[ObjectIdentifier(file)] = result
       return .file(result)
     }
   }

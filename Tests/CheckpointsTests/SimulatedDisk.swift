@@ -45,8 +45,11 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
   var operationCount: Int { withState { $0.operationCount } }
 
-  /// A disk of the same contents that goes its own way.
-  func copy() -> SimulatedDisk { withState { SimulatedDisk($0.root.copy()) } }
+  /// A disk of the same contents, synced and unsynced, that goes its own way.
+  func copy() -> SimulatedDisk {
+    var copier = DiskCopier()
+    return withState { SimulatedDisk(copier.copy($0.root)) }
+  }
 
   /// Makes all contents durable.
   func settle() { withState { $0.root.settle() } }
@@ -172,7 +175,11 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
   func rename(_ path: String, to newPath: String) throws(CheckpointError) {
     try perform(.rename, path) { (disk) throws(DiskError) in
       guard let node = disk.find(path) else { throw DiskError(errno: ENOENT) }
-      guard disk.find(newPath) == nil else { throw DiskError(errno: ENOTEMPTY) }
+      switch (node, disk.find(newPath)) {
+      case (_, nil): break
+      case (.file, .file): try disk.remove(newPath)
+      default: throw DiskError(errno: ENOTEMPTY)
+      }
       try disk.remove(path)
       try disk.insert(node, at: newPath)
     }

@@ -6,10 +6,14 @@ import Topology
 
 /// A model for tests, every number of which tells which parameter, moment and save it belongs to.
 struct SmallModel: Sendable {
-  var configuration = ModelConfiguration(
-    vocabularySize: 17, hiddenSize: 8, intermediateSize: 6, layerCount: 2, headCount: 2, keyValueHeadCount: 1,
-    expertCount: 3, expertsPerToken: 2, maximumPositions: 32)
+  var configuration: ModelConfiguration
   var tokenizer: [UInt8]? = Array("{\"model\":{}}".utf8)
+
+  init(layerCount: Int = 2) {
+    configuration = ModelConfiguration(
+      vocabularySize: 17, hiddenSize: 8, intermediateSize: 6, layerCount: layerCount, headCount: 2,
+      keyValueHeadCount: 1, expertCount: 3, expertsPerToken: 2, maximumPositions: 32)
+  }
 
   /// The layout of a rank among ranks that share the experts.
   func layout(rank: Int, expertParallelSize: Int) -> ParameterLayout {

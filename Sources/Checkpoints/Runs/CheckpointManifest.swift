@@ -16,7 +16,6 @@ struct CheckpointManifest: Hashable, Sendable {
     let entries = files.mapValues { JSONValue.object(["bytes": .integer($0.size), "xxh64": .string($0.digest)]) }
     let document: JSONValue = [
       "version": .integer(Self.version), "step": .integer(step), "files": .object(entries),
-      "digests": "of a .safetensors file: its header, which holds its tensors' digests; of others: the whole file",
     ]
     return Array(document.indented.utf8)
   }

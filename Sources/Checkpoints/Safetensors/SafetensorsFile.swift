@@ -11,10 +11,16 @@ package final class SafetensorsFile {
   private let file: OpenFile
   private let indexByName: [String: Int]
   /// What a piece of the file is read into before it is converted; made when first needed.
-  private lazy var staging = Buffer<UInt64>(count: Self.pieceByteCount / 8)
+  private lazy var staging = Self.staging(forByteCount: size - header.byteCount)
 
   /// How much is read at a time: small enough to stay in a cache, large enough to make calls rare.
   static let pieceByteCount = 1 << 20
+
+  /// Room for a piece of a file with so many bytes of data: a whole number of a digest's stripes.
+  static func staging(forByteCount byteCount: Int) -> Buffer<UInt64> {
+    let stripes = (min(byteCount, pieceByteCount) + Digest.stripeByteCount - 1) / Digest.stripeByteCount
+    return Buffer(count: stripes * Digest.stripeByteCount / MemoryLayout<UInt64>.stride)
+  }
 
   package init(_ path: String, files: any FileSystem = LocalFileSystem()) throws(CheckpointError) {
     let file = try files.open(path)

@@ -25,7 +25,7 @@ package final class SafetensorsWriter {
   private let headerByteCount: Int
   private var digests: [String: String]
 
-  private let staging = Buffer<UInt64>(count: SafetensorsFile.pieceByteCount / 8)
+  private let staging: Buffer<UInt64>
   private let stagingBytes: Buffer<UInt8>
   private var stagedByteCount = 0
   /// Where in the data section the staged bytes go.
@@ -48,6 +48,7 @@ package final class SafetensorsWriter {
     extraMetadata = metadata
     digests = Dictionary(
       uniqueKeysWithValues: entries.map { ($0.name, String(repeating: "0", count: Digest.hexadecimalCount)) })
+    staging = SafetensorsFile.staging(forByteCount: entries.last?.bytes.upperBound ?? 0)
     stagingBytes = staging.reinterpreted(as: UInt8.self)
     let header = Self.headerBytes(entries, DigestMetadata.make(digests, extra: metadata))
     headerByteCount = header.count
