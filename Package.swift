@@ -123,7 +123,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Communication", "Kernels", "RankCases", "Tensors", "TestSupport", "Topology", "Training"],
+      dependencies: [
+        "Checkpoints", "Communication", "Kernels", "RankCases", "Tensors", "TestSupport", "Tokenization", "Topology",
+        "Training",
+      ],
       swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(

@@ -4,7 +4,7 @@ package import Tensors
 
 /// Sequences of token ids from a safetensors file, tensor `input_ids` [sequences, length] of I64 or I32. Each predicts
 /// its own tokens but the first; none is held out, and no tokenizer is needed.
-package struct FileSequences: Sendable {
+package struct FileSequences: SequenceSource {
   package static let tensorName = "input_ids"
 
   package let sequenceLength: Int
@@ -38,6 +38,9 @@ package struct FileSequences: Sendable {
   }
 
   private static func checkedShape(_ file: SafetensorsFile) throws -> (count: Int, length: Int) {
+    guard file.contains(tensorName) else {
+      throw CorpusError(.badTokens, "\(file.path): the file has no tensor \(tensorName) [sequences, length]")
+    }
     let entry = try file.entry(tensorName)
     guard entry.shape.count == 2, entry.shape[0] >= 1, entry.shape[1] >= 2 else {
       throw CorpusError(

@@ -6,7 +6,7 @@ package import Tensors
 ///     tokens        a b c d e f g          S = 3
 ///     sequence 0    a b c  →  b c d
 ///     sequence 1    d e f  →  e f g
-package struct TextSequences: Sendable {
+package struct TextSequences: SequenceSource {
   /// What becomes of tokens at the end that fill no window.
   package enum Remainder: Hashable, Sendable {
     /// They are left out: training.
