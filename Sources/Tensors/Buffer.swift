@@ -1,8 +1,11 @@
 /// A view of consecutive elements in a block of memory. Copies share the elements; the block lives as long as any view.
-package struct Buffer<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
-  package let memory: Memory
-  package let pointer: UnsafeMutablePointer<Element>
-  package let count: Int
+///
+/// What is `@usableFromInline` here is so that other modules get specialised, inlined element access: on a `package`
+/// type, `@inlinable` alone has no effect across modules (Swift 6.3.1), and an access costs a generic call.
+@usableFromInline package struct Buffer<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+  @usableFromInline package let memory: Memory
+  @usableFromInline package let pointer: UnsafeMutablePointer<Element>
+  @usableFromInline package let count: Int
 
   /// A new block of `count` zeroed elements.
   package init(count: Int) {

@@ -8,9 +8,9 @@ import Synchronization
 ///
 /// Blocks of a huge page or more are mapped from the kernel, which zeroes them, and ask for huge pages; smaller ones
 /// come from the heap, aligned to a cache line and zeroed here.
-package final class Memory: @unchecked Sendable {
-  package let base: UnsafeMutableRawPointer
-  package let byteCount: Int
+@usableFromInline package final class Memory: @unchecked Sendable {
+  @usableFromInline package let base: UnsafeMutableRawPointer
+  @usableFromInline package let byteCount: Int
   private let isMapped: Bool
 
   /// How many blocks this process has allocated: an instrument for tests, nothing decides from it.
