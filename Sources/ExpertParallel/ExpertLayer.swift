@@ -33,11 +33,10 @@ extension ExpertRuntime {
       "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
     let sequence = nextSequence()
     let plan = DispatchPlan(decision, placement: placement, rank: group.rank)
-    let manifests = try ManifestExchange(
+    let manifestExchange = ManifestExchange(
       sequence: sequence, hiddenSize: x.columns, tokenLimit: tokenLimit, expertsPerToken: decision.expertsPerToken,
-      group: group
-    ).run(plan, workspace: workspace)
-    let received = ReceivePlan(manifests)
+      group: group)
+    let received = ReceivePlan(try exchangeManifests(of: plan, manifestExchange))
     let rowCount = received.paddedRowCount
     let activations = ExpertActivations(
       x: workspace.tensor(rowCount, x.columns), h: workspace.tensor(rowCount, experts.first?.input.rows ?? 0),
@@ -71,6 +70,23 @@ extension ExpertRuntime {
         weights: gradients, isAccumulating: accumulating, input: dx, gateWeights: dGateWeights),
       sequence: nextSequence())
     try execute(pass, schedule(stages: BackwardPass.stages(feedForward)))
+  }
+
+  /// Nothing can be computed before the manifests are here, so all of this time is exposed.
+  private func exchangeManifests(
+    of plan: DispatchPlan, _ exchange: ManifestExchange
+  ) throws(CommunicationError) -> [DispatchManifest] {
+    let clock = ContinuousClock()
+    let began = clock.now
+    let sentBefore = group.traffic.sentByteCount
+    let manifests = try exchange.run(plan, workspace: workspace)
+    if group.size > 1 {
+      let taken = clock.now - began
+      timings.exchange += taken
+      timings.exposed += taken
+    }
+    timings.sentByteCount += group.traffic.sentByteCount - sentBefore
+    return manifests
   }
 
   private func schedule(stages: [Range<Int>]) -> any ExchangeSchedule {

@@ -36,7 +36,9 @@ struct ManifestExchange {
     try group.wait(for: receives.map(\.request) + sends, what: "dispatch manifests")
     var manifests: [DispatchManifest] = []
     for (buffer, request) in receives {
-      let words = Array(buffer.elements.prefix(request.receivedByteCount / MemoryLayout<Int32>.stride))
+      let (wordCount, rest) = request.receivedByteCount.quotientAndRemainder(dividingBy: MemoryLayout<Int32>.stride)
+      // A message that is no whole number of words has one word too many and is refused for it.
+      let words = Array(buffer.elements.prefix(wordCount + rest.signum()))
       manifests.append(try parse(words, from: request.peer, hostedCount: hostedCount))
     }
     manifests.insert(DispatchManifest(plan, to: own, sequence: sequence, hiddenSize: hiddenSize), at: own.index)

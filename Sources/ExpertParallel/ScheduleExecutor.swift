@@ -29,11 +29,12 @@ extension ExpertRuntime {
     let sentBefore = group.traffic.sentByteCount
     try pass.begin()
     noteEmpty(pass, &schedule)
+    var isSending = true
     loop: while true {
       switch schedule.next() {
       case .await:
         let began = clock.now
-        try awaitEvents(pass, &schedule)
+        try awaitEvents(pass, &schedule, isSending: &isSending)
         inFlight = clock.now
         timings.exposed += inFlight - began
       case .compute(let tasks):
@@ -43,6 +44,7 @@ extension ExpertRuntime {
         schedule.note(.computed(tasks))
       case .returnResults(let source):
         try pass.sendResults(to: source)
+        isSending = true
       case .finish:
         break loop
       }
@@ -63,12 +65,15 @@ extension ExpertRuntime {
   }
 
   /// Waits until a message arrives or the last one sent leaves, and tells the schedule.
+  ///
+  /// - Parameter isSending: whether the schedule has yet to hear that everything sent has left. It hears it once, so
+  ///   that a wait for messages that do not come is one wait, with its limit.
   private func awaitEvents(
-    _ pass: some ExpertPass, _ schedule: inout any ExchangeSchedule
+    _ pass: some ExpertPass, _ schedule: inout any ExchangeSchedule, isSending: inout Bool
   ) throws(CommunicationError) {
     let exchanges = [pass.arriving] + pass.returning
     let requests = exchanges.flatMap(\.requests)
-    var isEventful = requests.isEmpty
+    var isEventful = false
     try group.wait(in: "the exchange of expert rows", missing: requests.filter { !$0.isDone }.map(\.worldPeer)) {
       () throws(CommunicationError) in
       try group.poke(requests)
@@ -83,8 +88,12 @@ extension ExpertRuntime {
           isEventful = true
         }
       }
-      return isEventful || exchanges.allSatisfy(\.hasSent)
+      if isSending && exchanges.allSatisfy(\.hasSent) {
+        schedule.note(.sent)
+        isSending = false
+        isEventful = true
+      }
+      return isEventful
     }
-    if exchanges.allSatisfy(\.hasSent) { schedule.note(.sent) }
   }
 }
