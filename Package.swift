@@ -105,6 +105,12 @@ let package = Package(
     .testTarget(
       name: "PlanningTests", dependencies: ["Planning", "TestSupport", "Topology"], swiftSettings: settings),
     .testTarget(
+      name: "ExpertParallelTests",
+      dependencies: [
+        "Communication", "ExpertParallel", "Kernels", "Planning", "RankCases", "Tensors", "TestSupport", "Topology",
+      ],
+      swiftSettings: settings),
+    .testTarget(
       name: "CheckpointsTests",
       dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],
       swiftSettings: settings),

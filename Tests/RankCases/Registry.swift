@@ -4,6 +4,7 @@ package import TestSupport
 package let rankCases: [RankCase] = [
   communicatorConformance,
   jobEndCases,
+  expertLayerCases,
   referenceModelCases,
   modelScenarioCases,
   trainingPassCases,
