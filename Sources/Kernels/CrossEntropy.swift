@@ -80,7 +80,7 @@ private struct OutputHead {
   private static let sliceSize = 256
   private static let largestBlock = 256
   private static let smallestBlock = 64
-  private static let blockElementCount = 4 << 20
+  private static let blockElementCount = 16 << 20
   private static let rowsPerPropagation = 32
 
   init(_ hidden: Tensor, weight: Tensor, targets: Buffer<Int32>, workspace: Workspace, workers: WorkerPool) {

@@ -14,7 +14,10 @@ struct StripSum {
   /// += x·y
   @inline(__always) mutating func addProduct(_ x: Vector, _ y: Vector) { turn(first.addingProduct(x, y)) }
 
-  @inline(__always) var total: Float { ((first + second) + (third + fourth)).treeSum }
+  /// Each lane's sum.
+  @inline(__always) var lanes: Vector { (first + second) + (third + fourth) }
+
+  @inline(__always) var total: Float { lanes.treeSum }
 
   @inline(__always) private mutating func turn(_ next: Vector) {
     first = second

@@ -18,7 +18,7 @@ struct ScoreBlock {
   /// Elements that any block against `keyCount` keys needs.
   static func elementCount(keyCount: Int) -> Int { size * paddedCount(keyCount) }
 
-  private static func paddedCount(_ count: Int) -> Int { (count + Strip.width - 1) / Strip.width * Strip.width }
+  static func paddedCount(_ count: Int) -> Int { (count + Strip.width - 1) / Strip.width * Strip.width }
 
   @inline(__always) func row(_ row: Int) -> UnsafeMutablePointer<Float> { pointer + row * rowStride }
 

@@ -32,9 +32,9 @@ import Testing
     return worst
   }
 
-  @Test func exponentialIsWithinOneUlp() {
-    #expect(worstError(0x1p-30, 88.7, exponential, exp) < 1.0)
-    #expect(worstError(-0x1p-30, -86.5, exponential, exp) < 1.0)
+  @Test func exponentialIsWithinItsError() {
+    #expect(worstError(0x1p-30, 88.7, exponential, exp) < 1.01)
+    #expect(worstError(-0x1p-30, -86.5, exponential, exp) < 1.01)
   }
 
   @Test func exponentialEndsInZeroAndInfinity() {
@@ -48,9 +48,9 @@ import Testing
     #expect(y[8].isNaN)
   }
 
-  @Test func errorFunctionIsWithinTwoUlp() {
-    #expect(worstError(0x1p-20, 12, errorFunction, erf) < 1.5)
-    #expect(worstError(-0x1p-20, -12, errorFunction, erf) < 1.5)
+  @Test func errorFunctionIsWithinItsError() {
+    #expect(worstError(0x1p-20, 12, errorFunction, erf) < 1.2)
+    #expect(worstError(-0x1p-20, -12, errorFunction, erf) < 1.2)
     #expect(errorFunction(Vector(repeating: 0)) == Vector(repeating: 0))
     #expect(errorFunction(Vector(repeating: -.infinity)) == Vector(repeating: -1))
   }
@@ -69,7 +69,9 @@ import Testing
     #expect(squareRoot(Vector(repeating: .infinity)) == Vector(repeating: .infinity))
   }
 
-  @Test func logisticIsHalfAtZeroAndSaturates() {
+  @Test func logisticIsWithinItsErrorAndSaturates() {
+    #expect(worstError(0x1p-20, 80, logistic) { 1 / (1 + exp(-$0)) } < 2.5)
+    #expect(worstError(-0x1p-20, -80, logistic) { 1 / (1 + exp(-$0)) } < 2.5)
     #expect(logistic(Vector(repeating: 0)) == Vector(repeating: 0.5))
     #expect(logistic(Vector(repeating: 100)) == Vector(repeating: 1))
     #expect(logistic(Vector(repeating: -200)) == Vector(repeating: 0))
