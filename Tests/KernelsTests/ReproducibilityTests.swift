@@ -8,9 +8,9 @@ import Testing
   /// A kernel run on fixed inputs; the bits of all it writes.
   struct Kernel: CustomTestStringConvertible, Sendable {
     let testDescription: String
-    let run: @Sendable (WorkerPool) -> [UInt32]
+    let run: @Sendable (WorkerPool) -> Bits
 
-    init(_ name: String, _ run: @escaping @Sendable (WorkerPool) -> [UInt32]) {
+    init(_ name: String, _ run: @escaping @Sendable (WorkerPool) -> Bits) {
       testDescription = name
       self.run = run
     }
@@ -66,15 +66,14 @@ import Testing
       let sum = outputHeadLossAndGradients(
         hidden, weight: weight, targets: Buffer((0..<600).map { Int32($0 - 1) }), gradientScale: 1, into: dHidden,
         accumulatingInto: dWeight, workspace: Workspace(), workers: workers)
-      return dHidden.bits + dWeight.bits + [UInt32(truncatingIfNeeded: sum.lossSum.bitPattern)]
+      return dHidden.bits + dWeight.bits + Bits(sum.lossSum)
     },
     Kernel("sum of squares") { workers in
-      let sum = sumOfSquares(Tensor.random(100_000, 1, seed: 1).buffer, workers: workers)
-      return [UInt32(truncatingIfNeeded: sum.bitPattern), UInt32(truncatingIfNeeded: sum.bitPattern >> 32)]
+      Bits(sumOfSquares(Tensor.random(100_000, 1, seed: 1).buffer, workers: workers))
     },
   ]
 
-  private static func activationBits(_ activation: Activation, _ workers: WorkerPool) -> [UInt32] {
+  private static func activationBits(_ activation: Activation, _ workers: WorkerPool) -> Bits {
     let input = Tensor.random(300, activation.inputsPerOutput * 333, seed: 1, scale: 4)
     let (a, dInput) = (Tensor.random(300, 333, seed: 2), input.copied())
     activation.backward(a, input: input, into: dInput, workers: workers)
@@ -124,6 +123,6 @@ import Testing
     input.fill(0.7368)
     let a = Tensor(zeros: [1, width])
     activation.forward(input, into: a, workers: workers)
-    #expect(Set(a.bits).count == 1)
+    #expect(a.bits.distinctCount == 1)
   }
 }

@@ -53,7 +53,25 @@ extension Tensor {
   }
 
   /// The elements' bits, for comparisons that must be exact.
-  package var bits: [UInt32] { elements.map(\.bitPattern) }
+  package var bits: Bits { Bits(elements.map(\.bitPattern)) }
+}
+
+/// Bits to compare. Not a collection, so that a failed expectation does not search for the shortest way from one to the
+/// other.
+package struct Bits: Hashable, CustomStringConvertible {
+  private let words: [UInt32]
+
+  package init(_ words: [UInt32]) { self.words = words }
+
+  package init(_ value: Double) {
+    words = [UInt32(truncatingIfNeeded: value.bitPattern), UInt32(truncatingIfNeeded: value.bitPattern >> 32)]
+  }
+
+  /// How many different words there are.
+  package var distinctCount: Int { Set(words).count }
+  package var description: String { "\(words.count) words, hash \(hashValue)" }
+
+  package static func + (first: Bits, second: Bits) -> Bits { Bits(first.words + second.words) }
 }
 
 /// The derivative of `function` by every element of `x`, by central differences.
