@@ -58,13 +58,13 @@ extension Communicator {
     own[0] = Int64(bytes.count)
     try gather(own, into: all, at: root)
     guard let all else {
-      let request = try startSend(Buffer(bytes), to: root, tag: .collective(.sizes))
+      let request = try startSend(Buffer(bytes), to: root, tag: .collective(.gatherBytes))
       try wait(for: [request], what: "a gather at \(worldRanks[root.index])")
       return nil
     }
     var parts: [Buffer<UInt8>] = []
     for peer in ranks { parts.append(Buffer(count: try checkedSize(all[peer.index], from: peer))) }
-    try receive(parts, tag: .collective(.sizes))
+    try receive(parts, tag: .collective(.gatherBytes))
     parts[rank.index].copy(from: bytes)
     return parts.map(\.elements)
   }

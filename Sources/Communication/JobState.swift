@@ -28,6 +28,9 @@ package final class JobState {
   }
 
   /// Notes that the job cannot go on, and makes the error that says why.
+  ///
+  /// Also for those who find that a message is not what it should be: with an error made otherwise, the program would
+  /// still think that it can end in an orderly way.
   package func fail(_ code: CommunicationError.Code, _ message: String) -> CommunicationError {
     hasFailed = true
     return CommunicationError(code, rank: worldRank, activity: activity, message: message)

@@ -13,7 +13,7 @@ package final class PendingSum<Element: Summable> {
   private enum Stage { case collecting, distributing, done }
 
   private let communicator: any Communicator
-  private let number: Int
+  private let tag: Tag
   private let values: Buffer<Element>
   private let slices: BlockPartition
   /// Every rank's part of this rank's slice, by rank: room in the scratch, and this rank's own in the values.
@@ -35,7 +35,7 @@ package final class PendingSum<Element: Summable> {
     precondition(scratch.count >= needed, "\(scratch.count) elements of scratch where \(needed) are needed")
     self.communicator = communicator
     self.values = values
-    number = communicator.collectives.takeSumNumber()
+    tag = .sum(number: communicator.collectives.takeSumNumber())
     slices = BlockPartition(count: values.count, parts: communicator.size)
     parts = Self.parts(of: values, scratch: scratch, slices: slices, owner: communicator.rank)
     try startCollecting()
@@ -84,7 +84,6 @@ package final class PendingSum<Element: Summable> {
 
   /// Sends the slices to their owners. The receives come first in `requests`, by rank.
   private func startCollecting() throws(CommunicationError) {
-    let tag = Tag.sum(number: number, stage: .slices)
     for peer in communicator.peers {
       requests.append(try communicator.startReceive(into: parts[peer.index], from: peer, tag: tag))
     }
@@ -112,7 +111,6 @@ package final class PendingSum<Element: Summable> {
     stage = .distributing
     let own = communicator.rank
     if own.index != 0 { parts[own.index].copy(from: parts[0]) }
-    let tag = Tag.sum(number: number, stage: .totals)
     requests.removeAll(keepingCapacity: true)
     for peer in communicator.peers {
       requests.append(

@@ -6,10 +6,10 @@
 /// |------------------|----------------------------------------------------------------|
 /// | 0 ..< 2²⁰        | callers, through `Tag(_:)`                                     |
 /// | 2²⁰ ..< 2²¹      | collectives, one value per kind (and round)                    |
-/// | 2²¹ ..< 2²² + 2²¹| pending sums: two values per sum, by its number in the group   |
+/// | 2²¹ ..< 2²²      | sums: one value per sum, by its number in the group            |
 ///
-/// Collectives need one value per kind only: a collective returns when all its messages are done, and messages of one
-/// sender and tag arrive in the order in which they were sent. MPICH 4.0.2 has room up to 2²⁸ − 1.
+/// A collective needs one value per kind only: it returns when all its messages are done, and messages of one sender and
+/// tag arrive in the order in which they were sent. Sums overlap each other, hence the numbers. MPICH 4.0.2 has room up to 2²⁸ − 1.
 package struct Tag: Hashable, Sendable {
   package let value: Int32
 
@@ -26,7 +26,7 @@ package struct Tag: Hashable, Sendable {
 
   /// The operations written on top of point-to-point messages.
   enum Collective: Int32 {
-    case barrier, broadcast, gather, allGather, sizes
+    case barrier, broadcast, gather, gatherBytes, allGather
   }
 
   /// The tag of a collective; `round` tells the messages of its stages apart.
@@ -35,13 +35,8 @@ package struct Tag: Hashable, Sendable {
     return Tag(reserved: userCount + kind.rawValue << 6 + Int32(round))
   }
 
-  /// The stages of a sum over ranks.
-  enum SumStage: Int32 {
-    case slices, totals
-  }
-
-  /// The tag of a stage of the `number`-th sum of a group. A tag comes back after 2²¹ sums; that many are never in flight.
-  static func sum(number: Int, stage: SumStage) -> Tag {
-    Tag(reserved: userCount << 1 + Int32(number & (1 << 21 - 1)) << 1 + stage.rawValue)
+  /// The tag of the `number`-th sum of a group. A tag comes back after 2²¹ sums; that many are never in flight.
+  static func sum(number: Int) -> Tag {
+    Tag(reserved: userCount << 1 + Int32(number & (1 << 21 - 1)))
   }
 }

@@ -9,6 +9,7 @@ extension Communicator {
   package func wait(
     for requests: [Request], what operation: @autoclosure () -> String
   ) throws(CommunicationError) {
+    guard !requests.isEmpty else { return }
     var doneCount = 0
     try wait(
       in: operation(),
@@ -24,8 +25,8 @@ extension Communicator {
   ///
   /// No rank ever blocks inside MPI, because ranks may outnumber cores and MPICH spins (a blocking all-to-all of 1 KB
   /// over 4 ranks on 2 cores takes 4 ms, this loop 16 µs). `isDone` pokes what it waits for. The clock is set back
-  /// whenever a request of this rank completes, so a long operation may take longer than the limit as long as it moves; a single
-  /// message must arrive within the limit.
+  /// whenever a request of this rank completes, so an operation may take longer than the limit as long as it moves; a
+  /// single message may not.
   package func wait(
     in operation: @autoclosure () -> String,
     missing: @autoclosure () -> some Sequence<Rank>,

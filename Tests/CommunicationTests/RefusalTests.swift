@@ -25,6 +25,6 @@ struct RefusalTests {
     }
     let refusal = try #require(throws: Refusal.self) { try results[0].get() }
     #expect(refusal.kind == .peerLost)
-    #expect(refusal.message.contains("rank 0, start: no message arrived"), "\(refusal)")
+    #expect(refusal.message.contains("in a barrier of 2 ranks; missing: rank 1"), "\(refusal)")
   }
 }

@@ -41,7 +41,7 @@ struct HarnessTests {
         "did not end within 2.0 seconds and was killed", "rank 0: did not end; stood at in the endless loop",
         "rank 1: did not end; stood at in the endless night",
       ])
-    #expect(clock.now - began < .seconds(6))
+    #expect(clock.now - began < .seconds(20))
   }
 
   @Test("a case that hangs in a wait says for what, and in which phase, step and layer")

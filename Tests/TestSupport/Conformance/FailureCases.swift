@@ -49,7 +49,7 @@ package let communicationFailureCases: [RankCase] = [
       try world.wait(for: [request], what: "rows of tokens")
     }
     let waited = monotonicSeconds() - began
-    context.expect(waited >= 0.3 && waited < 3, "waited \(waited) s")
+    context.expect(waited >= 0.3 && waited < 10, "waited \(waited) s")
     context.expectEqual(error?.code, .noProgress)
     let text = error?.description ?? ""
     for part in ["rank 0", "dispatch, step 3, layer 1", "rows of tokens", "missing: rank 1"] {

@@ -69,6 +69,7 @@ package let messageCases: [RankCase] = [
 
   RankCase("communication: a message may be shorter than the room for it") { context in
     let world = context.world
+    let before = world.traffic
     var requests: [Request] = []
     let rooms = world.ranks.map { _ in Buffer<Int64>([Int64](repeating: -1, count: 100)) }
     for peer in world.peers {
@@ -77,6 +78,9 @@ package let messageCases: [RankCase] = [
     let message = Buffer<Int64>((0..<world.rank.index * 3).map { Int64($0) })
     for peer in world.peers { requests.append(try world.startSend(message, to: peer, tag: Tag(0))) }
     try world.wait(for: requests, what: "messages of unequal size")
+    let traffic = world.traffic.since(before)
+    context.expectEqual(traffic.sentByteCount, (world.size - 1) * message.byteCount)
+    context.expectEqual(traffic.receivedByteCount, world.peers.reduce(0) { $0 + $1.index * 24 })
     for (request, peer) in zip(requests, world.peers) {
       let count = peer.index * 3
       context.expectEqual(request.receivedByteCount, count * 8)
