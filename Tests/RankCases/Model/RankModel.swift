@@ -65,6 +65,12 @@ package final class RankModel {
     return logits
   }
 
+  /// The mean cross-entropy over all ranks, by a forward pass alone.
+  package func crossEntropy(_ sequences: [[Int32]], targets: [[Int32]]) throws -> Double {
+    let sum = try model.crossEntropy(of: own(sequences), targets: own(targets).tokens, parameters, on: runtime)
+    return try runtime.world.sum(sum.lossSum) / Double(runtime.world.sum(Int64(sum.predictedCount)))
+  }
+
   /// The losses of a micro-batch, over all ranks.
   package struct Losses: Sendable {
     package var crossEntropy: Double
