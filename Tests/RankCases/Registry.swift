@@ -11,5 +11,6 @@ package let rankCases: [RankCase] = [
   inferenceCases,
   trainingCases,
   referenceTrainingCases,
+  trainingRunCases,
   HarnessSelfTests.all,
 ].flatMap(\.self)

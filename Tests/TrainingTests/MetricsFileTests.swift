@@ -71,6 +71,12 @@ final class MetricsFileTests {
     #expect(try contents().hasPrefix(whole.split(separator: "\n").prefix(3).joined(separator: "\n")))
   }
 
+  @Test func resumingLeavesAFileOfSomethingElseAlone() throws {
+    try "notes of mine\n".write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(throws: TrainingError.self) { try MetricsFile.resume(path, afterStep: 0) }
+    #expect(try contents() == "notes of mine\n")
+  }
+
   @Test func resumingWithoutAFileBeginsOne() throws {
     try MetricsFile.resume(path, afterStep: 8).append(metrics(step: 9))
     #expect(try steps() == [9])

@@ -62,7 +62,6 @@ struct TrainingConfigurationTests {
     ("--warmup", { $0.warmUpSteps = 501 }), ("--weight-decay", { $0.weightDecay = -0.1 }),
     ("--beta2", { $0.beta2 = 1 }), ("--gradient-clip", { $0.gradientClip = -1 }),
     ("--capacity-factor", { $0.capacityFactor = 0 }), ("--capacity-factor", { $0.capacityFactor = .nan }),
-    ("--balance-loss", { $0.balanceLoss = -1 }), ("--z-loss", { $0.zLoss = .infinity }),
     ("--checkpoint-every", { $0.checkpointEvery = 0 }), ("--evaluate-every", { $0.evaluateEvery = -5 }),
   ]
 

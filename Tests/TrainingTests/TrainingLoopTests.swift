@@ -4,8 +4,8 @@ import Testing
 
 @Suite(.serialized)
 struct TrainingLoopTests {
-  /// Every case of the training loop, on ranks that are threads. Those that need processes run under `RankCaseTests`.
-  static let runs = (trainingCases + referenceTrainingCases).flatMap { rankCase in
+  /// Every case of training, on ranks that are threads. Those that need processes run under `RankCaseTests`.
+  static let runs = (trainingCases + referenceTrainingCases + trainingRunCases).flatMap { rankCase in
     rankCase.rankCounts.map { (rankCase, $0) }
   }
 

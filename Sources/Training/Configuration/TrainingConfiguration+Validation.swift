@@ -4,9 +4,6 @@ extension TrainingConfiguration {
     try validateShape(maximumPositions: maximumPositions)
     try validateOptimizer()
     try require(capacityFactor.map { $0 > 0 && $0.isFinite } ?? true, "--capacity-factor", capacityFactor, "above 0")
-    for (flag, value) in [("--balance-loss", balanceLossCoefficient), ("--z-loss", zLossCoefficient)] {
-      try require(value.map { $0 >= 0 && $0.isFinite } ?? true, flag, value, "0 or more")
-    }
     for (flag, value) in [("--checkpoint-every", checkpointEvery), ("--evaluate-every", evaluateEvery)] {
       try require(value.map { $0 > 0 } ?? true, flag, value, "1 or more")
     }
@@ -15,13 +12,17 @@ extension TrainingConfiguration {
   private func validateShape(maximumPositions: Int) throws(TrainingError) {
     try require(stepCount > 0, "--steps", stepCount, "1 or more")
     try require(stopAfter.map { $0 > 0 && $0 <= stepCount } ?? true, "--stop-after", stopAfter, "1 to \(stepCount)")
-    try require(
-      sequenceLength >= 2 && sequenceLength <= maximumPositions, "--sequence-length", sequenceLength,
-      "2 to the model's \(maximumPositions) positions")
+    try validateSequenceLength(maximumPositions: maximumPositions)
     try require(batchSequences > 0, "--batch-tokens", batchTokens, "one sequence or more")
     try require(
       microBatchSequences > 0 && microBatchSequences <= batchSequences, "--micro-batch-tokens", microBatchTokens,
       "one sequence to the whole batch of \(batchTokens) tokens")
+  }
+
+  func validateSequenceLength(maximumPositions: Int) throws(TrainingError) {
+    try require(
+      sequenceLength >= 2 && sequenceLength <= maximumPositions, "--sequence-length", sequenceLength,
+      "2 to the model's \(maximumPositions) positions")
   }
 
   private func validateOptimizer() throws(TrainingError) {

@@ -21,9 +21,6 @@ package struct TrainingConfiguration: Codable, Hashable, Sendable {
   package var seed: UInt64 = 0
   /// Rows an expert takes of each sequence, relative to an even share; `nil` takes all (dropless).
   package var capacityFactor: Double?
-  /// Coefficients in the total loss that replace the model's.
-  package var balanceLossCoefficient: Double?
-  package var zLossCoefficient: Double?
 
   /// Steps of the schedule after which this sitting ends.
   package var stopAfter: Int?

@@ -7,8 +7,8 @@ package struct TrainingError: Error, Hashable, Sendable, CustomStringConvertible
     case impossibleFlag
     /// A flag contradicts the checkpoint that the run goes on from.
     case contradictsCheckpoint
-    /// The text or the token file has too little to train on.
-    case tooLittleText
+    /// A checkpoint's `trainer_state.json` cannot be understood.
+    case unreadableState
     /// The loss or its gradient is no number any more.
     case diverged
     /// A file of the run could not be read or written.
@@ -32,7 +32,7 @@ extension TrainingError: RefusalConvertible {
       switch code {
       case .impossibleFlag: .usage
       case .contradictsCheckpoint: .configuration
-      case .tooLittleText, .diverged: .invalidData
+      case .unreadableState, .diverged: .invalidData
       case .inputOutput: .inputOutput
       }
     return Refusal(kind, message)

@@ -21,7 +21,8 @@ extension TrainingOptions {
         "--sequence-length \(result.sequenceLength): the sequences of the token file have \(corpusSequenceLength) tokens;"
           + " leave the flag out")
     }
-    let length = max(result.sequenceLength, 1)
+    try result.validateSequenceLength(maximumPositions: maximumPositions)
+    let length = result.sequenceLength
     result.batchSequences = try sequences(
       in: batchTokens, flag: "--batch-tokens", length: length, default: max(Self.defaultBatchTokens / length, 1))
     result.microBatchSequences = try sequences(
@@ -45,8 +46,9 @@ extension TrainingOptions {
     try agree("--sequence-length", sequenceLength, saved.sequenceLength)
     try agree("--batch-tokens", batchTokens, saved.batchTokens)
     try agree("--seed", seed, saved.seed)
+    try saved.validateSequenceLength(maximumPositions: maximumPositions)
     result.microBatchSequences = try sequences(
-      in: microBatchTokens, flag: "--micro-batch-tokens", length: max(saved.sequenceLength, 1),
+      in: microBatchTokens, flag: "--micro-batch-tokens", length: saved.sequenceLength,
       default: saved.microBatchSequences)
     result.stepCount = steps ?? saved.stepCount
     result.warmUpSteps = warmUpSteps ?? saved.warmUpSteps
@@ -63,8 +65,6 @@ extension TrainingOptions {
     result.optimizer.beta2 = beta2 ?? result.optimizer.beta2
     if let gradientClip { result.gradientClip = gradientClip == 0 ? nil : gradientClip }
     result.capacityFactor = capacityFactor ?? result.capacityFactor
-    result.balanceLossCoefficient = balanceLoss ?? result.balanceLossCoefficient
-    result.zLossCoefficient = zLoss ?? result.zLossCoefficient
     result.stopAfter = stopAfter
     result.checkpointEvery = checkpointEvery ?? result.checkpointEvery
     result.evaluateEvery = evaluateEvery ?? result.evaluateEvery

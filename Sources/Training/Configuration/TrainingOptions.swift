@@ -27,10 +27,6 @@ package struct TrainingOptions: Hashable, Sendable {
   package var seed: UInt64?
   /// `--capacity-factor`: rows an expert takes of a sequence, relative to an even share; absent: all.
   package var capacityFactor: Double?
-  /// `--balance-loss`: coefficient; absent: the model's.
-  package var balanceLoss: Double?
-  /// `--z-loss`: coefficient; absent: the model's.
-  package var zLoss: Double?
   /// `--stop-after`: steps of the schedule after which the run saves and ends.
   package var stopAfter: Int?
   /// `--checkpoint-every`: steps between checkpoints; absent: only at the end.

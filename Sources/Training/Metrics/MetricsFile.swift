@@ -36,8 +36,10 @@ package final class MetricsFile {
     guard FileManager.default.fileExists(atPath: path) else { return try create(path) }
     do {
       let old = try Data(contentsOf: URL(fileURLWithPath: path))
-      let kept = linesUpTo(step: step, in: old)
+      let kept = try linesUpTo(step: step, in: old, path: path)
       if kept != old { try kept.write(to: URL(fileURLWithPath: path), options: .atomic) }
+    } catch let error as TrainingError {
+      throw error
     } catch {
       throw TrainingError(.inputOutput, "\(path) cannot be cut back to step \(step): \(error.localizedDescription)")
     }
@@ -53,15 +55,18 @@ package final class MetricsFile {
     }
   }
 
-  /// The whole lines whose step is at most `step`.
-  static func linesUpTo(step: Int, in contents: Data) -> Data {
+  /// The whole lines whose step is at most `step`. A whole line that has no step is nothing that this program wrote.
+  private static func linesUpTo(step: Int, in contents: Data, path: String) throws(TrainingError) -> Data {
     struct Line: Decodable { let step: Int }
     var kept = Data()
     var rest = contents[...]
     while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
       let line = rest[..<end]
       rest = rest[(end + 1)...]
-      guard let decoded = try? JSONDecoder().decode(Line.self, from: line), decoded.step <= step else { continue }
+      guard let decoded = try? JSONDecoder().decode(Line.self, from: line) else {
+        throw TrainingError(.inputOutput, "\(path) is no file of metrics and stays as it is; name another --metrics")
+      }
+      guard decoded.step <= step else { continue }
       kept.append(line)
       kept.append(UInt8(ascii: "\n"))
     }

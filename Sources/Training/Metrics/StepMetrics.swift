@@ -26,7 +26,7 @@ package struct StepMetrics: Hashable, Sendable {
   /// The part of it in which the rank only waited; the slowest rank's.
   package var exposedExchangeMilliseconds = 0.0
   package var stepMilliseconds = 0.0
-  /// Memory of temporaries at the fullest moment so far, on the rank that needed most.
+  /// Memory of temporaries at the fullest moment since the process began, on the rank that needed most.
   package var activationBytes = 0
   /// Mean cross-entropy over the held-out text after the step, if it was evaluated.
   package var heldOutLoss: Double?

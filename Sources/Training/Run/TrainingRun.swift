@@ -1,0 +1,80 @@
+import Checkpoints
+import Communication
+import ExpertParallel
+package import LanguageModel
+package import Tensors
+import Tokenization
+import Topology
+
+/// A training run from its first step, or its newest checkpoint, to its end: steps, and between them the held-out loss,
+/// the metrics and the checkpoints.
+///
+///     let plan = try TrainingPlan(request, over: world)          decide; nothing is allocated
+///     let run = try TrainingRun(plan, on: runtime)               allocate and load
+///     try run.train(observer: progress)
+package final class TrainingRun {
+  package let plan: TrainingPlan
+  private let loop: TrainingLoop
+  private let model: MoETransformer
+  private let runtime: ModelRuntime
+  private let checkpoints: CheckpointWriter
+  /// On rank 0.
+  private let metricsFile: MetricsFile?
+
+  /// Takes the memory, and fills it with the weights that the plan begins with. Every rank calls it.
+  ///
+  /// - Throws: a `Refusal`, on all ranks alike; or `CommunicationError`.
+  package init(_ plan: TrainingPlan, on runtime: ModelRuntime) throws {
+    self.plan = plan
+    self.runtime = runtime
+    let layout = ModelLayout.make(plan.model, hostedExperts: runtime.experts.hostedExperts)
+    model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
+    let state = try plan.origin.state(plan.model, plan.configuration, layout: layout, on: runtime)
+    loop = try TrainingLoop(plan.configuration, model: model, state: state, data: plan.data, on: runtime)
+    checkpoints = CheckpointWriter(RunDirectory(plan.request.output), communicator: runtime.world)
+    metricsFile = try runtime.world.agree {
+      guard runtime.world.rank == Rank(0) else { return nil }
+      let path = plan.request.metricsPath
+      return plan.request.resumes
+        ? try MetricsFile.resume(path, afterStep: plan.completedSteps) : try MetricsFile.create(path)
+    }
+  }
+
+  package var configuration: TrainingConfiguration { plan.configuration }
+  package var completedSteps: Int { loop.state.completedSteps }
+  /// This rank's part of the weights as they are now.
+  package var weights: ParameterBuffer { loop.state.weights }
+
+  /// Goes on until the schedule, or `stopAfter`, ends. Every rank calls it.
+  ///
+  /// - Throws: a `Refusal` if all ranks agree that it is impossible to go on; any other error is this rank's alone.
+  package func train(observer: (any TrainingObserver)? = nil) throws {
+    while completedSteps < configuration.lastStep {
+      var metrics = try loop.step()
+      if configuration.evaluatesAfter(step: metrics.step) { metrics.heldOutLoss = try heldOutLoss() }
+      try metricsFile?.append(metrics)
+      observer?.finished(metrics)
+      if configuration.savesAfter(step: metrics.step) {
+        observer?.saved(checkpoint: try saveCheckpoint(), step: metrics.step)
+      }
+    }
+  }
+
+  private func heldOutLoss() throws(CommunicationError) -> Double? {
+    guard let heldOut = plan.heldOut else { return nil }
+    return try Evaluation(model, loop.state.weights, on: runtime)
+      .measure(heldOut, sequencesAtOnce: configuration.microBatchSequences).loss
+  }
+
+  private func saveCheckpoint() throws -> String {
+    let state = loop.state
+    let trainerState = TrainerState(
+      step: state.completedSteps, configuration: plan.configuration, text: plan.text)
+    return try checkpoints.save(
+      step: state.completedSteps,
+      CheckpointContents(
+        configuration: plan.model, weights: state.weights, firstMoment: state.optimizer.firstMoment,
+        secondMoment: state.optimizer.secondMoment, trainerState: try trainerState.json(),
+        tokenizer: plan.tokenizer?.jsonData()))
+  }
+}
