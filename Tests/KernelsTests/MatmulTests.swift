@@ -109,7 +109,7 @@ struct MatmulShape: Hashable, Sendable, CustomTestStringConvertible {
     onOneLane { lane in
       lane.multiply(Matrix(a).rows(rows), b.matrix, into: Matrix(c), accumulating: isAccumulating)
     }
-    return c.bits
+    return c.elements.map(\.bitPattern)
   }
 
   private func expect(_ c: Tensor, _ reference: NaiveMatrix) {
