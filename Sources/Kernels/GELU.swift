@@ -19,7 +19,7 @@ package func geluRows(_ h: Tensor, into a: Tensor, rows: Range<Int>) {
     let output = a.pointer + row * width
     for strip in strips(of: width) {
       let x = input[strip]
-      output[strip] = x * normalDistribution(x)
+      output[strip] = x * NormalDistribution(x).cumulative
     }
   }
 }
@@ -41,7 +41,8 @@ package func geluBackwardRows(_ dA: Tensor, h: Tensor, into dH: Tensor, rows: Ra
     let output = dH.pointer + offset
     for strip in strips(of: width) {
       let x = input[strip]
-      output[strip] = gradient[strip] * normalDistribution(x).addingProduct(x, normalDensity(x))
+      let normal = NormalDistribution(x)
+      output[strip] = gradient[strip] * normal.cumulative.addingProduct(x, normal.density)
     }
   }
 }
@@ -82,23 +83,12 @@ package func geluExpertBackwardRows(
     for strip in strips(of: width) {
       let x = input[strip]
       let unweighted = gradient[strip]
-      let distribution = normalDistribution(x)
-      let activation = x * distribution
-      output[strip] = unweighted * weight * distribution.addingProduct(x, normalDensity(x))
+      let normal = NormalDistribution(x)
+      let activation = x * normal.cumulative
+      output[strip] = unweighted * weight * normal.cumulative.addingProduct(x, normal.density)
       weighted[strip] = activation * weight
       gradientSum.addProduct(activation, unweighted)
     }
     rowGradients.pointer[row] = gradientSum.total
   }
-}
-
-/// Φ(x)
-@inline(__always) private func normalDistribution(_ x: Vector) -> Vector {
-  let half = Vector(repeating: 0.5)
-  return half.addingProduct(half, errorFunction(x * Float(0.5).squareRoot()))
-}
-
-/// φ(x)
-@inline(__always) private func normalDensity(_ x: Vector) -> Vector {
-  exponential(x * x * -0.5) * Float(0x1.988454p-2)  // 1/√(2π)
 }

@@ -48,11 +48,27 @@ import Testing
     #expect(y[8].isNaN)
   }
 
-  @Test func errorFunctionIsWithinItsError() {
-    #expect(worstError(0x1p-20, 12, errorFunction, erf) < 1.2)
-    #expect(worstError(-0x1p-20, -12, errorFunction, erf) < 1.2)
-    #expect(errorFunction(Vector(repeating: 0)) == Vector(repeating: 0))
-    #expect(errorFunction(Vector(repeating: -.infinity)) == Vector(repeating: -1))
+  @Test(arguments: [Float(1), -1]) func normalDistributionIsWithinItsErrors(sign: Float) {
+    var worstCumulative = 0.0
+    var worstDensity = 0.0
+    sweep(sign * 0x1p-20, sign * 15) { x in
+      let normal = NormalDistribution(x)
+      for lane in 0..<16 {
+        let exact = Double(x[lane])
+        let cumulative = erfc(-exact / 2.0.squareRoot()) / 2
+        let density = exp(-exact * exact / 2) / (2 * Double.pi).squareRoot()
+        worstCumulative = max(worstCumulative, abs(Double(normal.cumulative[lane]) - cumulative))
+        worstDensity = max(worstDensity, abs(Double(normal.density[lane]) - density))
+      }
+    }
+    #expect(worstCumulative < 9e-8)
+    #expect(worstDensity < 5e-8)
+  }
+
+  @Test func normalDistributionEndsInZeroAndOne() {
+    #expect(NormalDistribution(Vector(repeating: -.infinity)).cumulative == Vector(repeating: 0))
+    #expect(NormalDistribution(Vector(repeating: .infinity)).cumulative == Vector(repeating: 1))
+    #expect(abs(NormalDistribution(Vector(repeating: 0)).cumulative[0] - 0.5) < 9e-8)
   }
 
   @Test func squareRootIsCorrectlyRounded() {
