@@ -62,14 +62,14 @@
       memory, byteOffset: UnsafeMutableRawPointer(pointer) - memory.base, count: byteCount / MemoryLayout<Other>.stride)
   }
 
-  package func fill(_ value: Element) { pointer.update(repeating: value, count: count) }
+  @inlinable package func fill(_ value: Element) { pointer.update(repeating: value, count: count) }
 
   package func copy(from other: Buffer) {
     precondition(count == other.count, "copy of \(other.count) elements into \(count)")
     UnsafeMutableRawPointer(pointer).copyMemory(from: other.pointer, byteCount: byteCount)
   }
 
-  package func copy(from elements: [Element]) {
+  @inlinable package func copy(from elements: [Element]) {
     precondition(count == elements.count, "copy of \(elements.count) elements into \(count)")
     elements.withUnsafeBufferPointer { source in
       guard let base = source.baseAddress else { return }
@@ -78,7 +78,7 @@
   }
 
   /// The elements as an array.
-  package var elements: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+  @inlinable package var elements: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 
   /// The bytes, for hashing and writing to files.
   package func withBytes<Result, Failure: Error>(
