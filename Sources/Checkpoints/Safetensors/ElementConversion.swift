@@ -25,16 +25,22 @@ enum ElementConversion {
   ) {
     let count = values.count
     switch type {
-    case .f32:
-      values.copy(from: piece.reinterpreted(as: Float.self)[0..<count])
+    case .f32: values.copy(from: piece.reinterpreted(as: Float.self)[0..<count])
     case .bf16:
-      let source = piece.reinterpreted(as: UInt16.self)[0..<count]
-      for index in 0..<count { values[index] = Float(bitPattern: UInt32(source[index]) << 16) }
-    case .f16:
-      let source = piece.reinterpreted(as: Float16.self)[0..<count]
-      for index in 0..<count { values[index] = Float(source[index]) }
+      widen(piece.reinterpreted(as: UInt16.self)[0..<count], into: values) { Float(bitPattern: UInt32($0) << 16) }
+    case .f16: widen(piece.reinterpreted(as: Float16.self)[0..<count], into: values) { Float($0) }
     default: preconditionFailure("elements of type \(type) as Float")
     }
+  }
+
+  /// The equal counts let the compiler drop the checks inside the loop and use vectors.
+  @inline(__always)
+  private static func widen<Source>(
+    _ source: Buffer<Source>, into values: Buffer<Float>, _ convert: (Source) -> Float
+  ) {
+    let count = values.count
+    precondition(source.count == count, "\(source.count) elements into \(count)")
+    for index in 0..<count { values[index] = convert(source[index]) }
   }
 
   /// I32, and I64 whose values fit.
