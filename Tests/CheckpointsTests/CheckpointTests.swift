@@ -144,9 +144,9 @@ struct CheckpointTests {
 
   @Test("do not keep waiting ranks waiting too long") func patience() throws {
     let disk = SimulatedDisk(directory: "run")
-    disk.setRule { _, operation, _ in operation == .write ? .delay(.milliseconds(20)) : .proceed }
+    disk.setRule { _, operation, _ in operation == .write ? .delay(.milliseconds(40)) : .proceed }
     let run = RunDirectory("run", files: disk)
-    try LoopbackFabric.run(ranks: 3, waitLimit: .milliseconds(200)) { communicator in
+    try LoopbackFabric.run(ranks: 3, waitLimit: .seconds(1)) { communicator in
       try model.save(step: 5, in: run, over: communicator, expertParallelSize: 1)
     }
     #expect(try run.newestCheckpoint()?.step == 5)
