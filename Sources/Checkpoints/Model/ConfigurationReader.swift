@@ -124,10 +124,11 @@ package struct ConfigurationReader {
       try checkRotary(key, parameters)
       if let theta = parameters["rope_theta"] { spellings.append(try number("\(key).rope_theta", theta)) }
     }
-    guard spellings.allSatisfy({ $0 == spellings[0] }) else {
-      throw CheckpointError(.contradiction, path, "rope_theta is given as \(spellings[0]) and as \(spellings[1])")
+    let theta = spellings.first ?? defaultTheta
+    if let other = spellings.first(where: { $0 != theta }) {
+      throw CheckpointError(.contradiction, path, "rope_theta is given as \(theta) and as \(other)")
     }
-    return spellings.first ?? defaultTheta
+    return theta
   }
 
   private func checkRotary(_ key: String, _ parameters: [String: JSONValue]) throws(CheckpointError) {
