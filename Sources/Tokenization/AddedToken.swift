@@ -95,21 +95,26 @@ struct AddedTokenMatcher: Sendable {
     let before = found.lowerBound > 0 ? scalarStart(text, before: found.lowerBound) : nil
     let after = found.upperBound < text.count ? found.upperBound : nil
     return [before, after].contains { position in
-      position.flatMap { Unicode.Scalar(decodeScalar(text, at: $0).value) }?.isWordScalar ?? false
+      position.map { ScalarSet.word.contains(decodeScalar(text, at: $0).value) } ?? false
     }
   }
 
   private func widened(
     _ found: Range<Int>, by token: AddedToken, in text: Span<UInt8>, notBefore limit: Int
   ) -> Range<Int> {
-    let scanner = WordScanner(.gpt2)
     var (start, end) = (found.lowerBound, found.upperBound)
     while token.stripsLeft && start > limit {
       let previous = scalarStart(text, before: start)
-      guard previous >= limit, scanner.peek(text, at: previous)?.class == .space else { break }
+      guard previous >= limit, isSpace(text, at: previous) else { break }
       start = previous
     }
-    if token.stripsRight { end = scanner.runEnd(text, of: .space, from: end) }
+    while token.stripsRight && end < text.count && isSpace(text, at: end) {
+      end += decodeScalar(text, at: end).length
+    }
     return start..<end
+  }
+
+  private func isSpace(_ text: Span<UInt8>, at position: Int) -> Bool {
+    ScalarSet.space.contains(decodeScalar(text, at: position).value)
   }
 }

@@ -35,19 +35,21 @@ struct PreTokenizerDescription: Sendable {
   }
 
   private static func split(_ step: JSONNode) throws(TokenizerError) -> SplitRule {
-    let node = try step.required("pattern")
-    guard let pattern = try node.member("Regex")?.string() else {
-      throw TokenizerDescription.unsupported(node.path, "is not a regular expression")
+    let kept = try keptPieces(step)
+    let pattern = try step.required("pattern")
+    if let expression = try pattern.member("Regex")?.string() {
+      return try SplitRule(expression: expression, kept: kept)
     }
-    guard let rule = SplitRule(pattern: pattern) else {
-      throw TokenizerError(.unsupported, "\(node.path) is not one of the patterns known here: \(pattern)")
-    }
-    // The known patterns match all of a text, so cutting out the matches and keeping only the matches are the same.
+    return .pattern(SplitPattern(literal: try pattern.required("String").string()), kept: kept)
+  }
+
+  private static func keptPieces(_ step: JSONNode) throws(TokenizerError) -> SplitRule.KeptPieces {
     let behavior = try step.required("behavior").string()
     let isInverted = try step.member("invert")?.bool() ?? false
-    switch (behavior, isInverted) {
-    case ("Isolated", _), ("Removed", true): return rule
-    default: throw TokenizerDescription.unsupported("\(step.path).behavior", "is \(behavior), invert \(isInverted)")
+    switch behavior {
+    case "Isolated": return .all
+    case "Removed": return isInverted ? .matches : .rest
+    default: throw TokenizerDescription.unsupported("\(step.path).behavior", "is \(behavior)")
     }
   }
 }

@@ -1,32 +1,20 @@
 /// How text is cut into words before bytes are merged: no token crosses a cut.
-///
-/// Tokenizer files give these rules as regular expressions. The patterns below are the ones in use; they are recognised
-/// by their text and scanned by hand, an order of magnitude faster than a general engine.
 enum SplitRule: Hashable, Sendable {
-  /// GPT-2's: `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+  /// GPT-2's pattern, scanned by hand: it is the one this program trains tokenizers with.
   case gpt2
-  /// That of Llama 3 and of OpenAI's cl100k (up to 3 digits a word), and of Qwen 2 (1 digit):
-  /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-  case llama3(digitLimit: Int)
   /// Numbers apart from the rest, whole or digit by digit (`Digits`).
   case digits(individually: Bool)
+  /// Any other pattern.
+  case pattern(SplitPattern, kept: KeptPieces)
 
-  /// The rule that a regular expression spells; nil for one that is not known.
-  init?(pattern: String) {
-    switch pattern {
-    case Self.gpt2Pattern: self = .gpt2
-    case Self.llama3Pattern(digits: #"\p{N}{1,3}"#): self = .llama3(digitLimit: 3)
-    case Self.llama3Pattern(digits: #"\p{N}"#): self = .llama3(digitLimit: 1)
-    default: return nil
-    }
-  }
+  /// Which pieces of a text go on: what the pattern matches, what lies between, or both.
+  enum KeptPieces: Hashable, Sendable { case all, matches, rest }
 
-  private static let gpt2Pattern =
-    #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+  static let gpt2Pattern = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
-  private static func llama3Pattern(digits: String) -> String {
-    #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + digits
-      + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+  /// The rule that a regular expression spells. GPT-2's matches all of a text, so only keeping the rest is another rule.
+  init(expression: String, kept: KeptPieces) throws(TokenizerError) {
+    self = expression == Self.gpt2Pattern && kept != .rest ? .gpt2 : .pattern(try SplitPattern(expression), kept: kept)
   }
 }
 
@@ -37,13 +25,32 @@ struct WordScanner: Sendable {
 
   init(_ rule: SplitRule) { self.rule = rule }
 
-  /// Where the word that starts at `start` ends; after `start`, for the text is not empty there.
-  @inline(__always) func wordEnd(_ text: Span<UInt8>, from start: Int) -> Int {
+  /// A piece of a text.
+  struct Piece {
+    let end: Int
+    /// It is a word; other pieces are dropped.
+    var isWord = true
+  }
+
+  /// The piece that starts at `start`, which is before the end of the text.
+  @inline(__always) func piece(_ text: Span<UInt8>, from start: Int) -> Piece {
     switch rule {
-    case .gpt2: gpt2WordEnd(text, from: start)
-    case .llama3(let digitLimit): llama3WordEnd(text, from: start, digitLimit: digitLimit)
-    case .digits(let individually): digitsWordEnd(text, from: start, individually: individually)
+    case .gpt2: Piece(end: gpt2WordEnd(text, from: start))
+    case .digits(let individually): Piece(end: digitsWordEnd(text, from: start, individually: individually))
+    case .pattern(let pattern, let kept): piece(text, from: start, of: pattern, kept: kept)
     }
+  }
+
+  private func piece(
+    _ text: Span<UInt8>, from start: Int, of pattern: SplitPattern, kept: SplitRule.KeptPieces
+  ) -> Piece {
+    if let end = pattern.matchEnd(text, at: start), end > start { return Piece(end: end, isWord: kept != .rest) }
+    var end = start
+    repeat {
+      end += decodeScalar(text, at: end).length
+    } while end < text.count
+      && pattern.matchEnd(text, at: end) ?? end == end
+    return Piece(end: end, isWord: kept != .matches)
   }
 
   /// A scalar's class and length; nil at the end of the text.
@@ -62,14 +69,6 @@ struct WordScanner: Sendable {
       position += scalar.length
     }
     return position
-  }
-
-  /// `\s+(?!\S)|\s+` at a space: the run, without its last character if a word follows, which takes that one along.
-  func spaceEnd(_ text: Span<UInt8>, from start: Int) -> Int {
-    let end = runEnd(text, of: .space, from: start)
-    guard end < text.count else { return end }
-    let last = scalarStart(text, before: end)
-    return last > start ? last : end
   }
 
   private func digitsWordEnd(_ text: Span<UInt8>, from start: Int, individually: Bool) -> Int {

@@ -50,9 +50,9 @@ package struct TokenEncoder: Sendable {
     let scanner = scanners[rule]
     var start = 0
     while start < text.count {
-      let end = scanner.wordEnd(text, from: start)
-      encodeWords(text.extracting(start..<end), rule: rule + 1, into: &ids)
-      start = end
+      let piece = scanner.piece(text, from: start)
+      if piece.isWord { encodeWords(text.extracting(start..<piece.end), rule: rule + 1, into: &ids) }
+      start = piece.end
     }
   }
 

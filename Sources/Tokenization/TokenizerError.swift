@@ -14,10 +14,15 @@ package struct TokenizerError: Error, Hashable, Sendable, CustomStringConvertibl
   package let code: Code
   package let message: String
 
+  /// The message may quote a file: control characters become spaces, and it is cut where it grows absurd.
   package init(_ code: Code, _ message: String) {
     self.code = code
-    self.message = message
+    let scalars = message.unicodeScalars.prefix(Self.messageLimit)
+    self.message = String(
+      String.UnicodeScalarView(scalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
   }
+
+  private static let messageLimit = 600
 
   package var description: String { message }
 }

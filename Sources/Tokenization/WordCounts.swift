@@ -19,7 +19,7 @@ package struct WordCounts: Sendable {
       let piece = span.extracting(range)
       var start = 0
       while start < piece.count {
-        let end = scanner.wordEnd(piece, from: start)
+        let end = scanner.piece(piece, from: start).end
         add(piece.extracting(start..<end), count: 1)
         start = end
       }

@@ -1,5 +1,5 @@
 extension WordScanner {
-  /// The alternatives of GPT-2's pattern in their order; see `SplitRule.gpt2`.
+  /// The alternatives of `SplitRule.gpt2Pattern` in their order.
   @inline(__always) func gpt2WordEnd(_ text: Span<UInt8>, from start: Int) -> Int {
     if text[start] == UInt8(ascii: "'"), let end = contractionEnd(text, after: start) { return end }
     // ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+`
@@ -9,6 +9,14 @@ extension WordScanner {
     guard let first = peek(text, at: start) else { return start }
     if first.class != .space { return runEnd(text, of: first.class, from: start + first.length) }
     return spaceEnd(text, from: start)
+  }
+
+  /// `\s+(?!\S)|\s+` at a space: the run, without its last character if a word follows, which takes that one along.
+  private func spaceEnd(_ text: Span<UInt8>, from start: Int) -> Int {
+    let end = runEnd(text, of: .space, from: start)
+    guard end < text.count else { return end }
+    let last = scalarStart(text, before: end)
+    return last > start ? last : end
   }
 
   /// `'s|'t|'re|'ve|'m|'ll|'d` at an apostrophe.

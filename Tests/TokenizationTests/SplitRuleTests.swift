@@ -65,6 +65,7 @@ struct SplitCase: CustomTestStringConvertible, Sendable {
   static let llama3 = [
     SplitCase("Hello", ",", " world", "!"), SplitCase("it", "'s", " I", "'LL", "x"), SplitCase("123", "45"),
     SplitCase(" ", "123"), SplitCase("(abc", ")"), SplitCase("x", ".\n\n", "y"), SplitCase("x", " \n\n", " ", " y"),
+    SplitCase("x", "\n\n", " y"),
     SplitCase("\ty"), SplitCase("a", "\n\n", "b"), SplitCase("'ſ", "x"), SplitCase("x", " \r\n"), SplitCase("\n", "a"),
     SplitCase(" '", "x"),
   ]
@@ -77,9 +78,11 @@ extension SplitCase {
     ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": usesRegex]
   }
 
-  static func split(_ pattern: String) -> [String: Any] {
+  static func split(
+    _ pattern: String, behavior: String = "Isolated", inverted: Bool = false, kind: String = "Regex"
+  ) -> [String: Any] {
     let step: [String: Any] = [
-      "type": "Split", "pattern": ["Regex": pattern], "behavior": "Isolated", "invert": false,
+      "type": "Split", "pattern": [kind: pattern], "behavior": behavior, "invert": inverted,
     ]
     return ["type": "Sequence", "pretokenizers": [step, byteLevel(usesRegex: false)]]
   }
