@@ -38,10 +38,10 @@ package func outputHeadLoss(
   return sum
 }
 
-/// The same sum, with dHidden = dz · weight and dWeight += dzᵀ · hidden.
+/// The same sum, with dHidden = dz · weight and dWeight = dzᵀ · hidden, or dWeight += dzᵀ · hidden.
 package func outputHeadLossAndGradients(
   _ hidden: Tensor, weight: Tensor, targets: Buffer<Int32>, gradientScale: Float, into dHidden: Tensor,
-  accumulatingInto dWeight: Tensor, workspace: Workspace, workers: WorkerPool
+  into dWeight: Tensor, accumulating: Bool, workspace: Workspace, workers: WorkerPool
 ) -> CrossEntropySum {
   check(dHidden, rows: hidden.rows, columns: hidden.columns, "dHidden")
   check(dWeight, rows: weight.rows, columns: weight.columns, "dWeight")
@@ -49,11 +49,13 @@ package func outputHeadLossAndGradients(
   defer { workspace.release(to: mark) }
   let head = OutputHead(hidden, weight: weight, targets: targets, workspace: workspace, workers: workers)
   var sum = CrossEntropySum(lossSum: 0, predictedCount: 0)
+  if head.blockCount == 0 && !accumulating { dWeight.fill(0) }
   for block in 0..<head.blockCount {
     let rows = head.rows(ofBlock: block)
     head.makeExponentials(rows: rows)
     head.addLosses(rows: rows, gradientScale: gradientScale, to: &sum)
-    head.makeGradients(rows: rows, gradientScale: gradientScale, accumulatingInto: dWeight)
+    head.makeGradients(
+      rows: rows, gradientScale: gradientScale, into: dWeight, accumulating: accumulating || block > 0)
     head.propagate(rows: rows, into: dHidden)
   }
   return sum
@@ -156,8 +158,8 @@ private struct OutputHead {
     }
   }
 
-  /// Exponentials of a block, replaced by dz; dWeight += dzᵀ · hidden. A task is a slice.
-  func makeGradients(rows: Range<Int>, gradientScale: Float, accumulatingInto dWeight: Tensor) {
+  /// Exponentials of a block, replaced by dz; dWeight = dzᵀ · hidden, or +=. A task is a slice.
+  func makeGradients(rows: Range<Int>, gradientScale: Float, into dWeight: Tensor, accumulating: Bool) {
     let sum = Matrix(dWeight)
     workers.run(sliceCount) { slice, lane in
       let range = vocabulary(ofSlice: slice)
@@ -169,7 +171,7 @@ private struct OutputHead {
         for strip in strips(of: range.count) { dz[strip] *= factor }
         if range.contains(target) { dz[target - range.lowerBound] -= gradientScale }
       }
-      lane.multiply(block.transposed, hidden.rows(rows), into: sum.rows(range), accumulating: true)
+      lane.multiply(block.transposed, hidden.rows(rows), into: sum.rows(range), accumulating: accumulating)
     }
   }
 

@@ -32,7 +32,7 @@ extension MoETransformer {
   /// - Parameter gradientScale: 1 / predicted tokens of the whole batch, over all ranks and micro-batches.
   package func forward(
     _ batch: TokenBatch, targets: Buffer<Int32>, capacity: CapacityPolicy, gradientScale: Float,
-    _ parameters: ParameterBuffer, accumulating gradients: ParameterBuffer, on runtime: ModelRuntime
+    _ parameters: ParameterBuffer, gradients: StepGradients, on runtime: ModelRuntime
   ) throws(CommunicationError) -> Saved {
     let workspace = runtime.workspace
     let start = workspace.mark()
@@ -58,7 +58,7 @@ extension MoETransformer {
     }
     runtime.enter(.loss)
     let crossEntropy = lossAndGradient(
-      of: x, targets: targets, scale: gradientScale, into: gradient, parameters, accumulating: gradients, on: runtime)
+      of: x, targets: targets, scale: gradientScale, into: gradient, parameters, gradients: gradients, on: runtime)
     return Saved(
       crossEntropy: crossEntropy, routing: routing, batch: batch, start: start, blocks: inputs, gradient: gradient)
   }
@@ -66,7 +66,7 @@ extension MoETransformer {
   /// Final norm and output head, forward and backward.
   private func lossAndGradient(
     of x: Tensor, targets: Buffer<Int32>, scale: Float, into gradient: Tensor, _ parameters: ParameterBuffer,
-    accumulating gradients: ParameterBuffer, on runtime: ModelRuntime
+    gradients: StepGradients, on runtime: ModelRuntime
   ) -> CrossEntropySum {
     let workspace = runtime.workspace
     let mark = workspace.mark()
@@ -76,14 +76,15 @@ extension MoETransformer {
     let saved = finalNorm.forward(x, into: normed, parameters, on: runtime)
     let sum = outputHeadLossAndGradients(
       normed, weight: parameters[outputHead], targets: targets, gradientScale: scale, into: dNormed,
-      accumulatingInto: gradients[outputHead], workspace: workspace, workers: runtime.workers)
+      into: gradients[outputHead], accumulating: gradients.isAccumulating, workspace: workspace,
+      workers: runtime.workers)
     gradient.fill(0)
     finalNorm.backward(
-      dNormed, x: x, saved: saved, parameters, accumulating: gradients, accumulatingInto: gradient, on: runtime)
+      dNormed, x: x, saved: saved, parameters, gradients: gradients, accumulatingInto: gradient, on: runtime)
     return sum
   }
 
-  /// Adds the batch's gradients to `gradients` and gives the activations' memory back.
+  /// Writes the batch's gradients, or adds them, and gives the activations' memory back.
   ///
   /// - Parameters:
   ///   - lossGradient: that of the balancing losses, from `saved.routing` added over all ranks.
@@ -91,21 +92,22 @@ extension MoETransformer {
   ///     another, from the end of the replicated parameters to their start; between them come those of hosted experts.
   package func backward(
     _ saved: consuming Saved, lossGradient: RouterLossGradient, _ parameters: ParameterBuffer,
-    accumulating gradients: ParameterBuffer, on runtime: ModelRuntime,
+    gradients: StepGradients, on runtime: ModelRuntime,
     onGradientsReady: (Range<Int>) throws(CommunicationError) -> Void = { _ in }
   ) throws(CommunicationError) {
     try onGradientsReady(headRange)
     for (block, input) in zip(blocks, saved.blocks).reversed() {
       try block.backward(
         saved.gradient, x: input.x, saved: input.saved, lossGradient: lossGradient, parameters,
-        accumulating: gradients, on: runtime)
+        gradients: gradients, on: runtime)
       runtime.workspace.release(to: input.mark)
       try onGradientsReady(block.replicatedRange)
       if let experts = block.feedForward.expertRange { try onGradientsReady(experts) }
     }
     runtime.enter(.backward)
-    embedBackward(
-      saved.gradient, tokens: saved.batch.tokens, accumulatingInto: gradients[embedding], workers: runtime.workers)
+    // A tied table already has the output head's gradient.
+    let table = configuration.tiesEmbeddings ? gradients[embedding] : gradients.cleared(embedding)
+    embedBackward(saved.gradient, tokens: saved.batch.tokens, accumulatingInto: table, workers: runtime.workers)
     runtime.workspace.release(to: saved.start)
     try onGradientsReady(0..<(blocks.first?.replicatedRange ?? headRange).lowerBound)
   }

@@ -52,21 +52,21 @@ struct TransformerBlock: Sendable {
   /// The forward pass upside down. `gradient` holds the output's gradient before and the input's after.
   func backward(
     _ gradient: Tensor, x: Tensor, saved: Saved, lossGradient: RouterLossGradient, _ parameters: ParameterBuffer,
-    accumulating gradients: ParameterBuffer, on runtime: ModelRuntime
+    gradients: StepGradients, on runtime: ModelRuntime
   ) throws(CommunicationError) {
     runtime.enter(.backward, layer: layer)
     let branch = runtime.workspace.tensor(x.rows, x.columns)
     try feedForward.backward(
       gradient, x: saved.feedForwardInput, saved: saved.feedForward, lossGradient: lossGradient, parameters,
-      accumulating: gradients, into: branch, on: runtime)
+      gradients: gradients, into: branch, on: runtime)
     feedForwardNorm.backward(
-      branch, x: saved.attended, saved: saved.feedForwardNorm, parameters, accumulating: gradients,
+      branch, x: saved.attended, saved: saved.feedForwardNorm, parameters, gradients: gradients,
       accumulatingInto: gradient, on: runtime)
     attention.backward(
-      gradient, x: saved.attentionInput, saved: saved.attention, parameters, accumulating: gradients, into: branch,
+      gradient, x: saved.attentionInput, saved: saved.attention, parameters, gradients: gradients, into: branch,
       on: runtime)
     attentionNorm.backward(
-      branch, x: x, saved: saved.attentionNorm, parameters, accumulating: gradients, accumulatingInto: gradient,
+      branch, x: x, saved: saved.attentionNorm, parameters, gradients: gradients, accumulatingInto: gradient,
       on: runtime)
   }
 

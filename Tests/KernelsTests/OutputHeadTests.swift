@@ -35,6 +35,11 @@ import Testing
   }
 
   @Test(arguments: shapes) func gradientsAreFiniteDifferences(tokens: Int, width: Int, vocabulary: Int) {
+    checkGradients(tokens, width, vocabulary, accumulating: true)
+    checkGradients(tokens, width, vocabulary, accumulating: false)
+  }
+
+  private func checkGradients(_ tokens: Int, _ width: Int, _ vocabulary: Int, accumulating: Bool) {
     let input = Case(tokens, width, vocabulary)
     let dHidden = Tensor.random(tokens, width, seed: 3)
     let dWeight = Tensor(zeros: input.weight.shape)
@@ -42,11 +47,12 @@ import Testing
     let gradientScale = 0.125
     let sum = outputHeadLossAndGradients(
       input.hidden, weight: input.weight, targets: input.targets, gradientScale: Float(gradientScale), into: dHidden,
-      accumulatingInto: dWeight, workspace: Workspace(), workers: workers)
+      into: dWeight, accumulating: accumulating, workspace: Workspace(), workers: workers)
     let evaluated = outputHeadLoss(
       input.hidden, weight: input.weight, targets: input.targets, workspace: Workspace(), workers: workers)
     #expect(sum == evaluated)
 
+    let before = accumulating ? 0.25 : 0
     let exactHidden = NaiveMatrix(input.hidden)
     let exactWeight = NaiveMatrix(input.weight)
     for index in sample(of: dHidden) {
@@ -57,7 +63,8 @@ import Testing
     for index in sample(of: dWeight) {
       let (row, column) = index.quotientAndRemainder(dividingBy: width)
       let expected = finiteDifference(at: exactWeight, row: row, column: column) { input.naiveLoss(weight: $0) }
-      #expect(abs(Double(dWeight[row, column]) - 0.25 - expected * gradientScale) < 3e-6, "weight [\(row), \(column)]")
+      #expect(
+        abs(Double(dWeight[row, column]) - before - expected * gradientScale) < 3e-6, "weight [\(row), \(column)]")
     }
   }
 
@@ -72,11 +79,11 @@ import Testing
     let dWeight = Tensor(zeros: [600, 16])
     _ = outputHeadLossAndGradients(
       input.hidden, weight: input.weight, targets: input.targets, gradientScale: 1, into: together,
-      accumulatingInto: dWeight, workspace: Workspace(), workers: workers)
+      into: dWeight, accumulating: true, workspace: Workspace(), workers: workers)
     for row in [0, 31, 255, 256, 299] {
       _ = outputHeadLossAndGradients(
         input.hidden[rows: row..<row + 1], weight: input.weight, targets: input.targets[row..<row + 1],
-        gradientScale: 1, into: alone, accumulatingInto: dWeight, workspace: Workspace(), workers: workers)
+        gradientScale: 1, into: alone, into: dWeight, accumulating: true, workspace: Workspace(), workers: workers)
       #expect(alone.bits == together[rows: row..<row + 1].bits, "row \(row)")
     }
   }

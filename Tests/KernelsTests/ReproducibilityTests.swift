@@ -65,7 +65,7 @@ import Testing
       let (dHidden, dWeight) = (hidden.copied(), weight.copied())
       let sum = outputHeadLossAndGradients(
         hidden, weight: weight, targets: Buffer((0..<600).map { Int32($0 - 1) }), gradientScale: 1, into: dHidden,
-        accumulatingInto: dWeight, workspace: Workspace(), workers: workers)
+        into: dWeight, accumulating: true, workspace: Workspace(), workers: workers)
       return dHidden.bits + dWeight.bits + Bits(sum.lossSum)
     },
     Kernel("sum of squares") { workers in

@@ -25,7 +25,7 @@ struct DenseFeedForward: Sendable {
 
   /// Assigns the gradient of `x` to `dx`.
   func backward(
-    _ dy: Tensor, x: Tensor, saved: Saved, _ parameters: ParameterBuffer, accumulating gradients: ParameterBuffer,
+    _ dy: Tensor, x: Tensor, saved: Saved, _ parameters: ParameterBuffer, gradients: StepGradients,
     into dx: Tensor, on runtime: ModelRuntime
   ) {
     let (workspace, workers) = (runtime.workspace, runtime.workers)
@@ -33,11 +33,14 @@ struct DenseFeedForward: Sendable {
     defer { workspace.release(to: mark) }
     let dActivated = workspace.tensor(x.rows, saved.activated.columns)
     linearInputGradient(dy, weight: parameters[down], into: dActivated, accumulating: false, workers: workers)
-    linearWeightGradient(dy, x: saved.activated, into: gradients[down], accumulating: true, workers: workers)
+    linearWeightGradient(
+      dy, x: saved.activated, into: gradients[down], accumulating: gradients.isAccumulating, workers: workers)
     let dGateUp = workspace.tensor(x.rows, saved.gateUp.columns)
     swiGLUBackward(dActivated, gateUp: saved.gateUp, into: dGateUp, workers: workers)
     linearInputGradient(
       dGateUp, weight: gateUp.matrix(in: parameters), into: dx, accumulating: false, workers: workers)
-    linearWeightGradient(dGateUp, x: x, into: gateUp.matrix(in: gradients), accumulating: true, workers: workers)
+    linearWeightGradient(
+      dGateUp, x: x, into: gateUp.matrix(in: gradients.buffer), accumulating: gradients.isAccumulating, workers: workers
+    )
   }
 }

@@ -61,14 +61,14 @@ enum FeedForward: Sendable {
   /// Assigns the gradient of `x` to `dx`.
   func backward(
     _ dy: Tensor, x: Tensor, saved: Saved, lossGradient: RouterLossGradient, _ parameters: ParameterBuffer,
-    accumulating gradients: ParameterBuffer, into dx: Tensor, on runtime: ModelRuntime
+    gradients: StepGradients, into dx: Tensor, on runtime: ModelRuntime
   ) throws(CommunicationError) {
     switch (self, saved) {
     case (.dense(let network), .dense(let saved)):
-      network.backward(dy, x: x, saved: saved, parameters, accumulating: gradients, into: dx, on: runtime)
+      network.backward(dy, x: x, saved: saved, parameters, gradients: gradients, into: dx, on: runtime)
     case (.experts(let mixture), .experts(let saved)):
       try mixture.backward(
-        dy, x: x, saved: saved, lossGradient: lossGradient, parameters, accumulating: gradients, into: dx, on: runtime)
+        dy, x: x, saved: saved, lossGradient: lossGradient, parameters, gradients: gradients, into: dx, on: runtime)
     case (.dense, .experts), (.experts, .dense):
       preconditionFailure("the state of another kind of feed-forward")
     }

@@ -62,7 +62,7 @@ struct MixtureOfExperts: Sendable {
   /// Assigns the gradient of `x` to `dx`.
   func backward(
     _ dy: Tensor, x: Tensor, saved: Saved, lossGradient: RouterLossGradient, _ parameters: ParameterBuffer,
-    accumulating gradients: ParameterBuffer, into dx: Tensor, on runtime: ModelRuntime
+    gradients: StepGradients, into dx: Tensor, on runtime: ModelRuntime
   ) throws(CommunicationError) {
     let workspace = runtime.workspace
     let mark = workspace.mark()
@@ -70,10 +70,11 @@ struct MixtureOfExperts: Sendable {
     let dGateWeights = workspace.tensor(x.rows, router.expertsPerToken)
     try runtime.experts.backward(
       dy, saved: saved.experts, experts: hosted.map { $0.matrices(in: parameters) }, activation: .swiGLU,
-      gradients: hosted.map { $0.matrices(in: gradients) }, accumulating: true, into: dx, dGateWeights: dGateWeights)
+      gradients: hosted.map { $0.matrices(in: gradients.buffer) }, accumulating: gradients.isAccumulating, into: dx,
+      dGateWeights: dGateWeights)
     router.backward(
       dGateWeights, x: x, weight: parameters[routerWeight], saved: saved.routing, lossGradient: lossGradient,
-      accumulatingInto: dx, accumulatingWeight: gradients[routerWeight], workspace: workspace,
+      accumulatingInto: dx, accumulatingWeight: gradients.cleared(routerWeight), workspace: workspace,
       workers: runtime.workers)
   }
 }

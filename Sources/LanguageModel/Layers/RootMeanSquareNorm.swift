@@ -21,11 +21,11 @@ struct RootMeanSquareNorm: Sendable {
   }
 
   func backward(
-    _ dy: Tensor, x: Tensor, saved: Saved, _ parameters: ParameterBuffer, accumulating gradients: ParameterBuffer,
+    _ dy: Tensor, x: Tensor, saved: Saved, _ parameters: ParameterBuffer, gradients: StepGradients,
     accumulatingInto dx: Tensor, on runtime: ModelRuntime
   ) {
     rmsNormBackward(
       dy, x: x, scale: parameters[scale], inverseRMS: saved.inverseRMS, accumulatingInto: dx,
-      accumulatingScale: gradients[scale], workspace: runtime.workspace, workers: runtime.workers)
+      accumulatingScale: gradients.cleared(scale), workspace: runtime.workspace, workers: runtime.workers)
   }
 }

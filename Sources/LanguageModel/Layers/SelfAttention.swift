@@ -52,7 +52,7 @@ struct SelfAttention: Sendable {
 
   /// Assigns the gradient of `x` to `dx`.
   func backward(
-    _ dy: Tensor, x: Tensor, saved: Saved, _ parameters: ParameterBuffer, accumulating gradients: ParameterBuffer,
+    _ dy: Tensor, x: Tensor, saved: Saved, _ parameters: ParameterBuffer, gradients: StepGradients,
     into dx: Tensor, on runtime: ModelRuntime
   ) {
     let (workspace, workers) = (runtime.workspace, runtime.workers)
@@ -60,7 +60,8 @@ struct SelfAttention: Sendable {
     defer { workspace.release(to: mark) }
     let dMixed = workspace.tensor(x.rows, queryWidth)
     linearInputGradient(dy, weight: parameters[output], into: dMixed, accumulating: false, workers: workers)
-    linearWeightGradient(dy, x: saved.mixed, into: gradients[output], accumulating: true, workers: workers)
+    linearWeightGradient(
+      dy, x: saved.mixed, into: gradients[output], accumulating: gradients.isAccumulating, workers: workers)
     let dProjected = workspace.tensor(x.rows, saved.projected.columns)
     attentionBackward(
       dMixed, qkv: saved.projected, out: saved.mixed, logSumExp: saved.logSumExp, shape: saved.shape,
@@ -71,7 +72,8 @@ struct SelfAttention: Sendable {
     linearInputGradient(
       dProjected, weight: projection.matrix(in: parameters), into: dx, accumulating: false, workers: workers)
     linearWeightGradient(
-      dProjected, x: x, into: projection.matrix(in: gradients), accumulating: true, workers: workers)
+      dProjected, x: x, into: projection.matrix(in: gradients.buffer), accumulating: gradients.isAccumulating,
+      workers: workers)
   }
 
   /// Attention of new positions of one sequence to themselves and all before them, whose keys and values are cached.

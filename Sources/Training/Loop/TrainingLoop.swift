@@ -86,20 +86,19 @@ package final class TrainingLoop {
   /// Leaves the gradient of the batch's total loss in `gradients`: that of the replicated parameters, and of the experts
   /// that this rank hosts, over the tokens of all ranks.
   private func accumulateGradients(of batch: TrainingData.Batch) throws(CommunicationError) -> BatchLosses {
-    gradients.values.fill(0)
     var losses = BatchLosses()
     for microBatch in 0..<division.microBatchCount {
       let own = division.sequences(microBatch: microBatch, rank: runtime.world.rank)
       let (tokens, targets) = memory.load(batch.sequences[own], from: data.sequences)
       let saved = try model.forward(
         tokens, targets: targets, capacity: capacity, gradientScale: 1 / Float(batch.predictedTokenCount),
-        state.weights, accumulating: gradients, on: runtime)
+        state.weights, gradients: StepGradients(gradients, isAccumulating: microBatch > 0), on: runtime)
 
       try runtime.world.sum(saved.routing.values)
       losses.add(saved.crossEntropy, saved.routing)
 
       let isLast = microBatch == division.microBatchCount - 1
-      try backward(saved, reducing: isLast)
+      try backward(saved, isFirst: microBatch == 0, reducing: isLast)
     }
     runtime.enter(.reduce)
     try reduction.complete()
@@ -107,19 +106,22 @@ package final class TrainingLoop {
   }
 
   /// A micro-batch's backward pass; beside the last one of a step, gradients are summed over ranks.
-  private func backward(_ saved: consuming MoETransformer.Saved, reducing: Bool) throws(CommunicationError) {
+  private func backward(
+    _ saved: consuming MoETransformer.Saved, isFirst: Bool, reducing: Bool
+  ) throws(CommunicationError) {
+    let gradients = StepGradients(gradients, isAccumulating: !isFirst)
     let share = 1 / Float(division.microBatchCount)
     let lossGradient = saved.routing.lossGradient(
       balance: share * model.configuration.balanceLossCoefficient, zLoss: share * model.configuration.zLossCoefficient)
     guard reducing else {
       return try model.backward(
-        saved, lossGradient: lossGradient, state.weights, accumulating: gradients, on: runtime)
+        saved, lossGradient: lossGradient, state.weights, gradients: gradients, on: runtime)
     }
     reduction.begin()
     runtime.workers.betweenTasks = { [reduction] in reduction.poke() }
     defer { runtime.workers.betweenTasks = nil }
     try model.backward(
-      saved, lossGradient: lossGradient, state.weights, accumulating: gradients, on: runtime,
+      saved, lossGradient: lossGradient, state.weights, gradients: gradients, on: runtime,
       onGradientsReady: reduction.finish)
   }
 

@@ -110,7 +110,7 @@ package final class RankModel {
   ) throws -> Losses {
     let saved = try model.forward(
       batch, targets: targets, capacity: capacity, gradientScale: 1 / Float(predictedCount), parameters,
-      accumulating: gradients, on: runtime)
+      gradients: StepGradients(gradients, isAccumulating: false), on: runtime)
     let lossSum = try runtime.world.sum(saved.crossEntropy.lossSum)
     let routing = saved.routing
     try runtime.world.sum(routing.values)
@@ -118,7 +118,8 @@ package final class RankModel {
       crossEntropy: lossSum / Double(predictedCount), balance: routing.loadBalancingLoss, z: routing.routerZLoss,
       droppedFraction: routing.droppedFraction)
     try model.backward(
-      saved, lossGradient: routing.lossGradient(balance: balance, zLoss: zLoss), parameters, accumulating: gradients,
+      saved, lossGradient: routing.lossGradient(balance: balance, zLoss: zLoss), parameters,
+      gradients: StepGradients(gradients, isAccumulating: false),
       on: runtime
     ) { range throws(CommunicationError) in onGradientsReady(range) }
     return losses
