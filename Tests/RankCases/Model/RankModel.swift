@@ -85,7 +85,7 @@ package final class RankModel {
     _ sequences: [[Int32]], targets: [[Int32]], balance: Float, zLoss: Float = 0,
     capacity: CapacityPolicy = .dropless, onGradientsReady: (Range<Int>) -> Void = { _ in }
   ) throws -> Losses {
-    gradients.values.fill(0)
+    spoilGradients()
     let losses = try pass(
       sequences, targets: targets, balance: balance, zLoss: zLoss, capacity: capacity,
       onGradientsReady: onGradientsReady)
@@ -93,24 +93,31 @@ package final class RankModel {
     return losses
   }
 
-  /// One forward and backward pass over sequences, which adds to this rank's gradients.
+  /// Makes every gradient something that no step may leave: the first micro-batch must write all of them.
+  package func spoilGradients() {
+    for slot in gradients.layout.slots { gradients[slot].fill(.nan) }
+  }
+
+  /// One forward and backward pass over sequences, which writes this rank's gradients or adds to them.
   @discardableResult
   package func pass(
     _ sequences: [[Int32]], targets: [[Int32]], balance: Float, zLoss: Float = 0, capacity: CapacityPolicy,
-    predictedCount: Int? = nil, onGradientsReady: (Range<Int>) -> Void = { _ in }
+    predictedCount: Int? = nil, isAccumulating: Bool = false, onGradientsReady: (Range<Int>) -> Void = { _ in }
   ) throws -> Losses {
     try pass(
       own(sequences), targets: own(targets).tokens, balance: balance, zLoss: zLoss, capacity: capacity,
-      predictedCount: predictedCount ?? targets.joined().count { $0 >= 0 }, onGradientsReady: onGradientsReady)
+      predictedCount: predictedCount ?? targets.joined().count { $0 >= 0 }, isAccumulating: isAccumulating,
+      onGradientsReady: onGradientsReady)
   }
 
   private func pass(
     _ batch: TokenBatch, targets: Buffer<Int32>, balance: Float, zLoss: Float, capacity: CapacityPolicy,
-    predictedCount: Int, onGradientsReady: (Range<Int>) -> Void
+    predictedCount: Int, isAccumulating: Bool, onGradientsReady: (Range<Int>) -> Void
   ) throws -> Losses {
+    let gradients = StepGradients(gradients, isAccumulating: isAccumulating)
     let saved = try model.forward(
       batch, targets: targets, capacity: capacity, gradientScale: 1 / Float(predictedCount), parameters,
-      gradients: StepGradients(gradients, isAccumulating: false), on: runtime)
+      gradients: gradients, on: runtime)
     let lossSum = try runtime.world.sum(saved.crossEntropy.lossSum)
     let routing = saved.routing
     try runtime.world.sum(routing.values)
@@ -119,7 +126,7 @@ package final class RankModel {
       droppedFraction: routing.droppedFraction)
     try model.backward(
       saved, lossGradient: routing.lossGradient(balance: balance, zLoss: zLoss), parameters,
-      gradients: StepGradients(gradients, isAccumulating: false),
+      gradients: gradients,
       on: runtime
     ) { range throws(CommunicationError) in onGradientsReady(range) }
     return losses
@@ -135,10 +142,9 @@ package final class RankModel {
   package func steadyStep(_ sequences: [[Int32]], targets: [[Int32]]) throws -> () throws -> Void {
     let (batch, targets) = (own(sequences), own(targets).tokens)
     return { [self] in
-      gradients.values.fill(0)
       _ = try pass(
         batch, targets: targets, balance: 0.1, zLoss: 0.1, capacity: .dropless, predictedCount: 1,
-        onGradientsReady: { _ in })
+        isAccumulating: false, onGradientsReady: { _ in })
       try reduceGradients()
     }
   }

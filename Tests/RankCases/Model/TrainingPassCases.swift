@@ -43,12 +43,12 @@ package let trainingPassCases: [RankCase] = [
     let model = try RankModel(scenario.configuration, over: context.world) { scenario.initialize($0) }
     try model.train(scenario.sequences, targets: scenario.targets, balance: 0)
     let whole = model.gradients.values.elements
-    model.gradients.values.fill(0)
+    model.spoilGradients()
     let predicted = scenario.targets.joined().count { $0 >= 0 }
     for index in scenario.sequences.indices {
       try model.pass(
         [scenario.sequences[index]], targets: [scenario.targets[index]], balance: 0, capacity: .dropless,
-        predictedCount: predicted)
+        predictedCount: predicted, isAccumulating: index > 0)
     }
     try model.reduceGradients()
     let scale = whole.reduce(0) { max($0, abs($1)) }
@@ -72,6 +72,7 @@ package let trainingPassCases: [RankCase] = [
     context in
     let scenario = ModelScenario("nothing")
     let model = try RankModel(scenario.configuration, over: context.world) { scenario.initialize($0) }
+    model.spoilGradients()
     try model.pass([], targets: [], balance: 0.1, capacity: .dropless, predictedCount: 1)
     context.expect(model.gradients.values.elements.allSatisfy { $0 == 0 })
   },
