@@ -3,19 +3,21 @@ package import Tensors
 /// What one thread of a pool computes with: scratch memory and prepared matrix multiplications.
 package final class Lane {
   private static let slotCount = 8
+  /// Elements of the smallest area, so that tasks of slightly different sizes need no new one.
+  private static let smallestArea = 1 << 14
   private var areas: [Buffer<Float>?] = Array(repeating: nil, count: slotCount)
   private let matmul = MatmulEngine()
 
   init() {}
 
-  /// Memory for temporaries inside a task; another slot is another area. It grows when a larger one is asked for.
+  /// Memory for temporaries inside a task; another slot is another area. It doubles when a larger one is asked for.
   package func scratch(_ count: Int, slot: Int = 0) -> UnsafeMutablePointer<Float> {
     area(count, slot).pointer
   }
 
   private func area(_ count: Int, _ slot: Int) -> Buffer<Float> {
     if let area = areas[slot], area.count >= count { return area }
-    let area = Buffer<Float>(count: count)
+    let area = Buffer<Float>(count: max(count, 2 * (areas[slot]?.count ?? 0), Self.smallestArea))
     areas[slot] = area
     return area
   }

@@ -1,50 +1,46 @@
 /// Memory for the temporaries of a step, handed out and taken back like a stack.
 ///
 /// A forward pass takes what it saves, its backward pass gives it back in the opposite order: `mark()` before,
-/// `release(to:)` after. Blocks are kept when they are released, so a steady step allocates nothing; `growthCount`
-/// says how often a new block was needed. One thread owns a workspace.
+/// `release(to:)` after. Everything lies in one stretch of addresses, so no release leaves a gap, and what the operating
+/// system has to find is `peakByteCount`, however sizes change from step to step. Memory is kept when it is released, so
+/// a steady step allocates nothing; `growthCount` says how often more was needed. One thread owns a workspace.
 package final class Workspace {
   /// A point that can be returned to.
   package struct Mark {
-    fileprivate let block: Int
     fileprivate let used: Int
-    fileprivate let total: Int
   }
 
-  private var blocks: [Memory] = []
-  private var block = 0
+  private let memory = Memory(reserving: ())
   private var used = 0
-  private var total = 0
+  /// The bytes at the front that are backed by memory.
+  private var committed = 0
 
-  /// How often a new block had to be allocated.
+  /// How often more memory had to be asked for.
   package private(set) var growthCount = 0
   /// The most bytes that were ever in use at once: the activations of a step.
   package private(set) var peakByteCount = 0
 
   private static let alignment = 64
-  private static let smallestBlock = 16 << 20
+  /// Memory is asked for in multiples of this; what is never touched costs nothing.
+  private static let growth = 16 << 20
 
   package init() {}
 
-  package func mark() -> Mark { Mark(block: block, used: used, total: total) }
+  package func mark() -> Mark { Mark(used: used) }
 
   package func release(to mark: Mark) {
-    precondition(mark.total <= total, "release to \(mark.total) bytes with \(total) in use")
-    block = mark.block
+    precondition(mark.used <= used, "release to \(mark.used) bytes with \(used) in use")
     used = mark.used
-    total = mark.total
   }
 
   /// Elements whose values are whatever was there before.
   package func buffer<Element>(of type: Element.Type = Element.self, count: Int) -> Buffer<Element> {
+    let start = used
     let byteCount = count * MemoryLayout<Element>.stride
-    let reserved = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
-    makeRoom(for: reserved)
-    let result = Buffer<Element>(blocks[block], byteOffset: used, count: count)
-    used += reserved
-    total += reserved
-    peakByteCount = max(peakByteCount, total)
-    return result
+    used += (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
+    if used > committed { grow() }
+    peakByteCount = max(peakByteCount, used)
+    return Buffer<Element>(memory, byteOffset: start, count: count)
   }
 
   /// A matrix whose values are whatever was there before.
@@ -59,15 +55,10 @@ package final class Workspace {
     return result
   }
 
-  private func makeRoom(for byteCount: Int) {
-    while block < blocks.count && used + byteCount > blocks[block].byteCount {
-      block += 1
-      used = 0
-    }
-    if block == blocks.count {
-      blocks.append(Memory(byteCount: max(byteCount, Self.smallestBlock)))
-      growthCount += 1
-      used = 0
-    }
+  private func grow() {
+    let needed = (used + Self.growth - 1) / Self.growth * Self.growth
+    memory.commit(committed..<needed)
+    committed = needed
+    growthCount += 1
   }
 }

@@ -10,6 +10,8 @@ package let rankCases: [RankCase] = [
   trainingPassCases,
   inferenceCases,
   trainingCases,
+  lossCases,
+  memoryCases,
   referenceTrainingCases,
   trainingRunCases,
   HarnessSelfTests.all,

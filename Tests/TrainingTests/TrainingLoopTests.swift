@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized)
 struct TrainingLoopTests {
   /// Every case of training, on ranks that are threads. Those that need processes run under `RankCaseTests`.
-  static let runs = (trainingCases + referenceTrainingCases + trainingRunCases).flatMap { rankCase in
+  static let runs = (trainingCases + lossCases + referenceTrainingCases + trainingRunCases).flatMap { rankCase in
     rankCase.rankCounts.map { (rankCase, $0) }
   }
 

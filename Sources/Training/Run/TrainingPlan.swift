@@ -55,13 +55,21 @@ package struct TrainingPlan {
         sequenceCount: prepared.sequences.sequenceCount, batchSize: configuration.batchSequences,
         seed: configuration.seed))
     text = TextIdentity(of: prepared.sequences)
-    notices = found.notices + (origin.source?.notices ?? []) + prepared.notices + Self.notices(of: request, origin)
+    notices =
+      found.notices + (origin.source?.notices ?? []) + prepared.notices
+      + Self.notices(of: request, origin, configuration)
     try requireSameText()
   }
 
-  private static func notices(of request: TrainingRequest, _ origin: TrainingOrigin) -> [String] {
-    guard request.resumes, origin.trainerState == nil else { return [] }
-    return ["there is no checkpoint in \(request.output) yet: the run begins anew"]
+  private static func notices(
+    of request: TrainingRequest, _ origin: TrainingOrigin, _ configuration: TrainingConfiguration
+  ) -> [String] {
+    guard request.resumes else { return [] }
+    guard let step = origin.trainerState?.step else {
+      return ["there is no checkpoint in \(request.output) yet: the run begins anew"]
+    }
+    guard step >= configuration.lastStep else { return [] }
+    return ["step \(step) of \(configuration.lastStep) is done: there is nothing left to do; raise --steps to go on"]
   }
 
   /// A resumed run goes on in the list of sequences that it began with, or it would skip some and repeat others.
