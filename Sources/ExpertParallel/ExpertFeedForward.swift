@@ -30,6 +30,9 @@ struct ExpertFeedForward {
   let plan: ReceivePlan
   let rowTasks: [RowTask]
 
+  // Experts are many, so threads find enough tasks among whole groups of the usual size.
+  private static let largestBlock = 640
+
   /// A block of one expert's rows, the padding behind them included.
   struct RowTask {
     let expert: Int
@@ -44,7 +47,7 @@ struct ExpertFeedForward {
     var tasks: [RowTask] = []
     for expert in experts.indices {
       let group = plan.paddedGroup(LocalExpert(expert))
-      let blocks = RowBlocks(rowCount: group.count)
+      let blocks = RowBlocks(rowCount: group.count, largest: Self.largestBlock)
       for block in 0..<blocks.count {
         let rows = blocks[block]
         tasks.append(
@@ -113,7 +116,8 @@ extension ExpertFeedForward {
   var weightTasks: [WeightTask] {
     experts.indices.flatMap { expert in
       [true, false].flatMap { isInput in
-        let blocks = RowBlocks(rowCount: isInput ? experts[expert].input.rows : experts[expert].output.rows)
+        let blocks = RowBlocks(
+          rowCount: isInput ? experts[expert].input.rows : experts[expert].output.rows, largest: Self.largestBlock)
         return (0..<blocks.count).map { WeightTask(expert: expert, isInput: isInput, rows: blocks[$0]) }
       }
     }
