@@ -87,7 +87,8 @@ let package = Package(
     .target(
       name: "RankCases",
       dependencies: [
-        "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning", "Routing",
+        "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
+        "Routing",
         "Tensors", "TestSupport", "Topology", "Training",
       ],
       path: "Tests/RankCases", swiftSettings: settings),

@@ -4,7 +4,6 @@ import ExpertParallel
 import Foundation
 import Kernels
 import LanguageModel
-import Logging
 import Tensors
 import Tokenization
 import Topology
@@ -22,9 +21,7 @@ struct ModelSession {
   /// Opens and loads a model; every rank calls it.
   init(_ options: ModelOptions, _ run: RunOptions, _ worker: Worker) throws {
     let source = try ModelSource.model(options.model, communicator: worker.world)
-    for notice in source.notices where worker.console.isSpeaker {
-      worker.logger.warning("\(notice)")
-    }
+    for notice in source.notices { worker.warn(notice) }
     let configuration = source.configuration
     path = source.path
     runtime = try run.makeRuntime(worker, expertCount: configuration.expertCount)
@@ -32,15 +29,26 @@ struct ModelSession {
     try worker.requireMemory(bytes: layout.count * MemoryLayout<Float>.stride, for: "the model's weights")
     tokenizer = try worker.world.agree {
       guard let bytes = source.tokenizer else { return nil }
-      do {
-        return try Tokenizer(contentsOf: bytes)
-      } catch {
-        throw Refusal(.invalidData, "\(source.path)/\(ModelDirectory.tokenizerName): \(error)")
-      }
+      return try Self.tokenizer(bytes, source)
     }
     parameters = ParameterBuffer(zeros: layout)
     try source.loadWeights(into: parameters)
     model = MoETransformer(configuration, layout: layout, positionCount: configuration.maximumPositions)
+  }
+
+  private static func tokenizer(_ json: [UInt8], _ source: ModelSource) throws(Refusal) -> Tokenizer {
+    let path = "\(source.path)/\(ModelDirectory.tokenizerName)"
+    let tokenizer: Tokenizer
+    do throws(TokenizerError) { tokenizer = try Tokenizer(contentsOf: json) } catch {
+      throw Refusal(.invalidData, "\(path): \(error)")
+    }
+    guard tokenizer.vocabularySize <= source.configuration.vocabularySize else {
+      throw Refusal(
+        .invalidData,
+        "\(path): \(tokenizer.vocabularySize) tokens for a model with a vocabulary of "
+          + "\(source.configuration.vocabularySize); give the tokenizer that the model was trained with")
+    }
+    return tokenizer
   }
 
   /// The tokenizer, for a command that cannot do without.

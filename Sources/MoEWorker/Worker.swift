@@ -10,8 +10,7 @@ struct Worker {
   let console: Console
   /// Where each rank runs, by rank.
   let hosts: [HostSurvey]
-  /// For warnings; the speaker's are enough where all ranks would say the same.
-  let logger = Logger(label: "moe-worker")
+  private let logger = Logger(label: "moe-worker")
 
   init(world: any Communicator, console: Console) throws {
     self.world = world
@@ -22,6 +21,11 @@ struct Worker {
   }
 
   var host: HostSurvey { hosts[world.rank.index] }
+
+  /// Warns of what all ranks have noticed alike.
+  func warn(_ message: String) {
+    if console.isSpeaker { logger.warning("\(message)") }
+  }
 
   /// How many threads a rank uses unless told otherwise: its share of the processors, at least one.
   func defaultThreadCount(of rank: Int) -> Int {

@@ -5,7 +5,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measures: the machine's matmul ceiling, one MoE layer, one training step.",
-    subcommands: [BenchMatmul.self, BenchLayer.self])
+    subcommands: [BenchMatmul.self, BenchLayer.self, BenchStep.self])
 }
 
 /// How results are written.

@@ -43,11 +43,6 @@ struct RunOptions: ParsableArguments {
     let size =
       expertParallelSize
       ?? ParallelTopology.defaultExpertParallelSize(worldSize: rankCount, expertCount: expertCount)
-    guard rankCount % size == 0 else {
-      let divisors = (1...rankCount).filter { rankCount % $0 == 0 }.map(String.init).joined(separator: ", ")
-      throw Refusal(
-        .usage, "--expert-parallel \(size) does not divide the job's \(rankCount) ranks; give one of \(divisors)")
-    }
     guard size <= expertCount else {
       throw Refusal(
         .usage, "--expert-parallel \(size) ranks cannot share \(expertCount) experts; give at most \(expertCount)")

@@ -15,7 +15,9 @@ extension TrainingRequest {
   func existingModel(_ existing: ModelConfiguration, from path: String) throws(TrainingError) -> ModelConfiguration {
     try agree("--experts", experts, existing.expertCount, path)
     try agree("--experts-per-token", expertsPerToken, existing.expertsPerToken, path)
-    try agree("--vocabulary-size", vocabularySize, existing.vocabularySize, path)
+    // A run that asked for more tokens than its text gave is resumed with the same words.
+    let isRepeated = resumes && (vocabularySize ?? 0) > existing.vocabularySize
+    try agree("--vocabulary-size", isRepeated ? nil : vocabularySize, existing.vocabularySize, path)
     var model = existing
     try setLossCoefficients(of: &model)
     return try checked(model)

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Communication
+import Kernels
+import LanguageModel
+import Topology
+import Training
+
+/// `train`: a model from text.
+struct Train: WorkerCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a model on text and writes it as a Hugging Face directory.",
+    discussion: """
+      A new model takes its shape from --preset, or its shape and weights from --init-from. Without a tokenizer in the \
+      output or in --init-from, one is trained on the text first. What is measured goes to OUTPUT/metrics.jsonl, \
+      checkpoints to OUTPUT/checkpoint-STEP. Token counts are over all ranks.
+      """)
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Text files, folders that are searched for text, or a safetensors file with 'input_ids' [sequences, length].",
+      valueName: "path"))
+  var corpus: [String]
+
+  @Option(help: ArgumentHelp("Where the model, its checkpoints and metrics go.", valueName: "dir"))
+  var output: String
+
+  @Option(help: "The shape of a new model: tiny, small or base. (default: tiny)")
+  var preset: ModelConfiguration.Preset?
+
+  @Option(help: ArgumentHelp("Start with this model's weights and tokenizer.", valueName: "model-dir"))
+  var initFrom: String?
+
+  @Flag(help: "Go on from the newest complete checkpoint in the output.")
+  var resume = false
+
+  @Option(help: ArgumentHelp("Where metrics go. (default: OUTPUT/metrics.jsonl)", valueName: "file"))
+  var metrics: String?
+
+  @OptionGroup(title: "The model") var model: ModelShapeOptions
+  @OptionGroup(title: "The run") var schedule: ScheduleOptions
+  @OptionGroup(title: "The optimizer") var optimizer: OptimizerOptions
+  @OptionGroup(title: "The experts") var experts: ExpertOptions
+  @OptionGroup(title: "The machine") var parallel: ParallelOptions
+  @OptionGroup(title: "The machine") var run: RunOptions
+
+  func run(on worker: Worker) throws {
+    try parallel.check(rankCount: worker.world.size)
+    let plan = try TrainingPlan(request, over: worker.world)
+    let runtime = try run.makeRuntime(
+      worker, expertCount: plan.model.expertCount, expertParallelSize: parallel.expertParallel)
+    try worker.requireMemory(for: plan.model, plan.configuration, runtime)
+    let training = try TrainingRun(plan, on: runtime)
+    for notice in plan.notices { worker.warn(notice) }
+    if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
+    try worker.console.write(summary(of: plan, runtime))
+    try training.train(observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep))
+  }
+
+  private var request: TrainingRequest {
+    var request = TrainingRequest(corpus: corpus, output: output)
+    request.resumes = resume
+    request.initializeFrom = initFrom
+    request.preset = preset
+    request.metrics = metrics
+    request.vocabularySize = model.vocabularySize
+    request.experts = model.experts
+    request.expertsPerToken = model.expertsPerToken
+    request.balanceLoss = experts.balanceLoss
+    request.zLoss = experts.zLoss
+    request.options = options
+    return request
+  }
+
+  private var options: TrainingOptions {
+    var options = TrainingOptions()
+    options.steps = schedule.steps
+    options.stopAfter = schedule.stopAfter
+    options.batchTokens = schedule.batchTokens
+    options.microBatchTokens = schedule.microBatchTokens
+    options.sequenceLength = schedule.sequenceLength
+    options.seed = schedule.seed
+    options.checkpointEvery = schedule.checkpointEvery
+    options.evaluateEvery = schedule.evaluateEvery
+    options.learningRate = optimizer.learningRate
+    options.schedule = optimizer.schedule
+    options.warmUpSteps = optimizer.warmup
+    options.weightDecay = optimizer.weightDecay
+    options.beta2 = optimizer.beta2
+    options.gradientClip = optimizer.gradientClip
+    options.capacityFactor = experts.capacityFactor
+    return options
+  }
+
+  /// What is going to be trained, in a few words.
+  private func summary(of plan: TrainingPlan, _ runtime: ModelRuntime) -> String {
+    let (model, configuration) = (plan.model, plan.configuration)
+    let parameters = ParameterCount(model).map { "\($0.total) parameters, \($0.active) of them active for a token" }
+    let from = plan.completedSteps > 0 ? ", from step \(plan.completedSteps)" : ""
+    return """
+      model        \(parameters ?? "too many parameters to count"): \(model.layerCount) layers, hidden \
+      \(model.hiddenSize), \(model.expertCount) experts top-\(model.expertsPerToken), vocabulary \(model.vocabularySize)
+      ranks        \(runtime.topology.worldSize), \(runtime.topology.expertParallelSize) share one set of experts; \
+      \(runtime.workers.threadCount) threads each
+      steps        \(configuration.stepCount) of \(configuration.batchTokens) tokens in sequences of \
+      \(configuration.sequenceLength)\(from)
+      output       \(output)
+      """
+  }
+}
