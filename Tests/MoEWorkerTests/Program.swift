@@ -21,7 +21,7 @@ struct Program {
     return URL(fileURLWithPath: own).deletingLastPathComponent()
   }()
 
-  private static let launcher =
+  static let launcher =
     ["mpirun.mpich", "mpiexec.hydra", "mpirun"].lazy
     .map { "/usr/bin/\($0)" }.first(where: FileManager.default.isExecutableFile) ?? "/usr/bin/mpirun"
 
@@ -104,11 +104,11 @@ final class Folder {
     String(decoding: try Data(contentsOf: URL(fileURLWithPath: file(name))), as: UTF8.self)
   }
 
-  /// The names of everything below the folder with the bytes of files: what must not change when a run is refused.
+  /// The files below the folder with their bytes: what must not change when a run is refused.
   func contents() throws -> [String: Data] {
     var contents: [String: Data] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: path) {
-      contents[name] = (try? Data(contentsOf: URL(fileURLWithPath: file(name)))) ?? Data()
+      contents[name] = try? Data(contentsOf: URL(fileURLWithPath: file(name)))
     }
     return contents
   }
