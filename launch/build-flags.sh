@@ -16,7 +16,7 @@ refuse() {
 
 # Swift may be installed for this user but not yet be on the path of a fresh shell.
 if ! command -v swift >/dev/null; then
-  for folder in "$HOME/.local/share/swiftly/bin" /opt/swift/usr/bin /usr/libexec/swift/bin; do
+  for folder in "$HOME/.local/share/swiftly/bin" /usr/libexec/swift/bin; do
     if [ -x "$folder/swift" ]; then
       PATH="$folder:$PATH"
       break
