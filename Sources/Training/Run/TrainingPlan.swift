@@ -1,7 +1,6 @@
 import Checkpoints
 package import Communication
 package import LanguageModel
-import Tensors
 import Tokenization
 import Topology
 
@@ -36,6 +35,7 @@ package struct TrainingPlan {
   }
 
   private init(planning request: TrainingRequest, over world: any Communicator) throws {
+    try request.checkFlags()
     let found = try TrainingText.find(request.corpus, over: world)
     try world.agree {
       guard world.rank == Rank(0) else { return }
@@ -79,12 +79,5 @@ package struct TrainingPlan {
       .contradictsCheckpoint,
       "the text in --corpus (\(text.sequenceCount) sequences) is not the one that this run was trained on "
         + "(\(saved.sequenceCount)): give the same, or begin a new run with --init-from \(request.output)")
-  }
-}
-
-extension TrainingPlan {
-  /// Bytes that a rank needs for its share of the model, its gradients and its moments.
-  package func parameterBytes(hostedExperts: Range<Int>) -> Int {
-    4 * ModelLayout.make(model, hostedExperts: hostedExperts).count * MemoryLayout<Float>.stride
   }
 }

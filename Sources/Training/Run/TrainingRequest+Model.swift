@@ -1,6 +1,13 @@
 import LanguageModel
 
 extension TrainingRequest {
+  /// Refuses flags that no text could make possible, before any text is read. Where sizes come from a checkpoint, another
+  /// model or a file of tokens, flags are checked against them later.
+  func checkFlags() throws(TrainingError) {
+    guard !resumes, initializeFrom == nil, !corpus.contains(where: FileSequences.isTokenFile) else { return }
+    _ = try options.configuration(maximumPositions: try newModel().maximumPositions)
+  }
+
   /// The description of a new model.
   func newModel() throws(TrainingError) -> ModelConfiguration {
     var model = (preset ?? .tiny).configuration

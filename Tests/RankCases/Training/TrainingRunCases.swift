@@ -93,6 +93,10 @@ package let trainingRunCases: [RankCase] = [
     try RunFolder.with(context) { folder in
       let request = smallRequest(folder, output: "run")
       try expectRefusal(of: request, mentions: "/nowhere", context) { $0.corpus = ["/nowhere"] }
+      try expectRefusal(of: request, mentions: "--steps", context) {
+        $0.corpus = ["/nowhere"]
+        $0.options.steps = 0
+      }
       try expectRefusal(of: request, mentions: "experts", context) { $0.expertsPerToken = 9 }
       try expectRefusal(of: request, mentions: "--sequence-length", context) { $0.options.sequenceLength = 4096 }
       try expectRefusal(of: request, mentions: "--balance-loss", context) { $0.balanceLoss = -1 }
