@@ -157,7 +157,7 @@ package final class TrainingLoop {
     if metrics.totalLoss.isFinite && metrics.gradientNorm.isFinite { return }
     throw TrainingError(
       .diverged,
-      "step \(metrics.step): the loss is \(metrics.totalLoss) and its gradient's norm \(metrics.gradientNorm); "
+      "step \(metrics.step): the loss or its gradient has grown beyond all numbers; "
         + "go on from the last checkpoint with a smaller --learning-rate"
     ).refusal
   }
