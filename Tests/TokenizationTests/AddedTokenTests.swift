@@ -26,6 +26,12 @@ struct AddedTokenTests {
     #expect(tokenizer.decode(tokenizer.encode("a<x><x>b<x")) == "a<x><x>b<x")
   }
 
+  @Test("a token outside of the byte alphabet stands for itself", arguments: ["a b", "中", "<é 中>"])
+  func outsideAlphabet(content: String) throws {
+    let tokenizer = try tokenizer(content)
+    #expect(tokenizer.decode(tokenizer.encode("x\(content)y")) == "x\(content)y")
+  }
+
   @Test("of two tokens that begin alike the longer is found")
   func longest() throws {
     let tokenizer = try SmallTokenizer.tokenizer { root in

@@ -7,6 +7,18 @@ struct BytePairTrainerTests {
     "ab abc bc abcd bcd cd ab abc bc abcd", String(repeating: "mississippi missing sip ", count: 9),
   ]
 
+  /// Words of few letters, in which pairs lose and gain and the same token is made in several ways.
+  private static func babble(seed: Int) -> String {
+    var state = UInt64(seed)
+    func next(_ bound: UInt64) -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return (state >> 33) % bound
+    }
+    let letters = Array("abcd")
+    return (0..<40).map { _ in String((0...next(8)).map { _ in letters[Int(next(2 + UInt64(seed) % 3))] }) }
+      .joined(separator: " ")
+  }
+
   /// The pairs in the order of merging, all pairs counted anew for each.
   ///
   /// - Parameters:
@@ -45,7 +57,7 @@ struct BytePairTrainerTests {
 
   @Test(
     "merges the same pairs as recounting everything each time",
-    arguments: ["aaaaaaa aaaa aa a", "abcabcabd abcab abab ba", "ab abc bc abcd bcd cd ab abc bc abcd"])
+    arguments: ["aaaaaaa aaaa aa a", "ab abc bc abcd bcd cd ab abc bc abcd"] + (1...20).map(Self.babble))
   func equalsNaive(text: String) throws {
     let words = text.split(separator: " ").enumerated().map { index, word in
       (index == 0 ? [] : [Array(" ".utf8)]) + word.utf8.map { [$0] }
@@ -99,6 +111,15 @@ struct BytePairTrainerTests {
   @Test("an impossible size is refused", arguments: [-1, 0, 256, 1 << 22, .max])
   func refusesSize(size: Int) {
     #expect(throws: TokenizerError.self) { try BytePairTrainer(vocabularySize: size) }
+  }
+
+  @Test("large counts and long words travel unharmed")
+  func countsTravel() throws {
+    var counts = WordCounts()
+    counts.add(text: Array((String(repeating: "a ", count: 70_000) + String(repeating: "b", count: 20_000)).utf8))
+    let copy = try WordCounts(serialized: counts.serialized())
+    #expect(copy.count == counts.count)
+    #expect(copy.serialized() == counts.serialized())
   }
 
   @Test("damaged word counts are refused")

@@ -29,6 +29,44 @@ struct EncodingTests {
     }
   }
 
+  @Test("a mark after a byte that is not UTF-8 does not change it")
+  func keepsInvalidByteBeforeMark() throws {
+    let tokenizer = try SmallTokenizer.tokenizer { $0["normalizer"] = ["type": "NFC"] }
+    let text = [0xff] + Array("\u{301}e\u{301}".utf8) + [0xc3] + Array("\u{302}".utf8)
+    let normal = [0xff] + Array("\u{301}\u{e9}".utf8) + [0xc3] + Array("\u{302}".utf8)
+    #expect(tokenizer.decodedBytes(tokenizer.encode(bytes: text)) == normal)
+  }
+
+  @Test(
+    "the lowest rank is merged first, the leftmost of equals",
+    arguments: [
+      ("aaa", ["aa", "a"]), ("aaaaa", ["aaaa", "a"]), ("abc", ["a", "bc"]), ("abcd", ["a", "bcd"]),
+      ("xabc", ["xa", "bc"]),
+      ("bcbc", ["bc", "bc"]), ("ab", ["ab"]), ("abab", ["ab", "ab"]),
+    ])
+  func mergesInOrder(text: String, pieces: [String]) throws {
+    let json = try SmallTokenizer.modelChanged { model in
+      var vocabulary = (model["vocab"] as? [String: Int] ?? [:]).filter { $0.key.unicodeScalars.count == 1 }
+      for token in ["bc", "aa", "ab", "xa", "aaaa", "bcd"] { vocabulary[token] = 300 + vocabulary.count }
+      model["vocab"] = vocabulary
+      model["merges"] = ["b c", "a a", "a b", "x a", "aa aa", "bc d"]
+    }
+    let tokenizer = try Tokenizer(contentsOf: json)
+    #expect(tokenizer.encode(text).map { tokenizer.decode([$0]) } == pieces)
+  }
+
+  @Test("a stream holds a character back until it is whole", arguments: ["é", "€", "😀", "a€b", "e\u{301}"])
+  func streams(text: String) throws {
+    let tokenizer = try SmallTokenizer.train("", size: 257)
+    var decoder = TokenStreamDecoder(tokenizer)
+    let pieces = tokenizer.encode(text).map { decoder.append($0) }
+    #expect(pieces.filter { !$0.isEmpty }.joined() == text)
+    #expect(pieces.filter { !$0.isEmpty }.flatMap(\.unicodeScalars).count == text.unicodeScalars.count)
+    #expect(decoder.finish() == "")
+    for id in tokenizer.encode("😀").dropLast() { #expect(decoder.append(id) == "") }
+    #expect(decoder.finish() == "\u{fffd}")
+  }
+
   @Test("random bytes come back")
   func restoresRandomBytes() throws {
     let tokenizer = try SmallTokenizer.train()
