@@ -9,8 +9,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
 ranks=4
-steps=300
-prompt=${PROMPT:-}
+steps=500
+prompt="The "
 
 corpus=()
 for path in "$@"; do
@@ -24,9 +24,8 @@ folder="$project_root/runs/demo-$(date +%Y%m%d-%H%M%S)"
 mkdir -p "$folder"
 if [ "${#corpus[@]}" -eq 0 ]; then
   corpus=("$project_root/.build/checkouts")
-  prompt=${prompt:-"/// Returns the number of"}
+  prompt="/// Returns the number of"
 fi
-prompt=${prompt:-"The "}
 model="$folder/model"
 
 say "training the preset 'tiny' on $ranks ranks: $steps steps on ${corpus[*]}"
