@@ -16,7 +16,7 @@ refuse() {
 
 # Swift may be installed for this user but not yet be on the path of a fresh shell.
 if ! command -v swift >/dev/null; then
-  for folder in "$HOME/.local/share/swiftly/bin" /usr/libexec/swift/bin; do
+  for folder in "${HOME:-}/.local/share/swiftly/bin" /usr/libexec/swift/bin; do
     if [ -x "$folder/swift" ]; then
       PATH="$folder:$PATH"
       break
@@ -28,10 +28,8 @@ build_flags=(
   --package-path "$project_root" -c release -Xswiftc -target-cpu -Xswiftc native
   --explicit-target-dependency-import-check error
 )
-checked_compiler="Swift version 6.3"
-if swift --version 2>/dev/null | grep -q "$checked_compiler"; then
-  build_flags+=(-Xswiftc -warnings-as-errors)
-fi
+swift_version=$(swift --version 2>/dev/null || true)
+if [[ $swift_version == *"Swift version 6.3"* ]]; then build_flags+=(-Xswiftc -warnings-as-errors); fi
 export worker="$project_root/.build/release/moe-worker"
 
 # Debian can have several MPIs; the program is linked with MPICH, and only MPICH's launcher starts it as one job.

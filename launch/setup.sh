@@ -9,7 +9,7 @@ packages=(libmpich-dev mpich libdnnl-dev)
 missing_packages() {
   local package
   for package in "${packages[@]}"; do
-    dpkg-query --show --showformat='${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed$' ||
+    [ "$(dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null)" = "install ok installed" ] ||
       printf '%s\n' "$package"
   done
 }
@@ -30,9 +30,10 @@ install_packages() {
 get_swift="curl -LO https://download.swift.org/swiftly/linux/swiftly-$(uname -m).tar.gz && \
 tar zxf swiftly-$(uname -m).tar.gz && ./swiftly init"
 command -v swift >/dev/null || refuse "Swift 6.2 or later is missing; get it with: $get_swift"
-version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
-if [ "$(printf '%s\n' 6.2 "${version:-0}" | sort --version-sort | head -n 1)" != 6.2 ]; then
-  refuse "Swift ${version:-of unknown version} is too old, 6.2 or later is needed; get it with: $get_swift"
+[[ ${swift_version:-} =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] || refuse "swift --version says nothing of a version"
+version=${BASH_REMATCH[1]}.${BASH_REMATCH[2]}
+if ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] < 6002)); then
+  refuse "Swift $version is too old, 6.2 or later is needed; get it with: $get_swift"
 fi
 
 if command -v dpkg-query >/dev/null; then

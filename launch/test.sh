@@ -8,5 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 "$project_root/launch/setup.sh"
 say "building moe-worker and the tests (release, for this processor)"
 swift build "${build_flags[@]}" --build-tests
-say "running the tests"
-swift test "${build_flags[@]}" --skip-build --disable-xctest "$@"
+log="$project_root/.build/test.log"
+say "running the tests (all that they say: $log)"
+swift test "${build_flags[@]}" --skip-build --disable-xctest "$@" 2>&1 | tee "$log" |
+  grep --line-buffered --invert-match --extended-regexp '^◇ .* started\.$'
