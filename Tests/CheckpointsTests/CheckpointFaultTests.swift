@@ -96,7 +96,7 @@ struct CheckpointFaultTests {
       disk.setRule { index, _, _ in index == failing ? .fail(errno: errno) : .proceed }
       let errors = errors(savingStep: 2, on: disk, ranks: 2)
       let refusals = errors.compactMap { $0 as? Refusal }
-      // Some operations may fail without harm: the look at an earlier checkpoint of the same step, a close while cleaning up.
+      // Some may fail without harm: the look at an earlier checkpoint of the same step, a close while cleaning up.
       #expect(refusals.isEmpty || refusals.count == 2, "operation \(failing): \(errors)")
       for refusal in refusals {
         #expect(refusal.message.contains("run"), "\(refusal)")

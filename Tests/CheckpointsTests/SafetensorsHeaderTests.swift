@@ -62,7 +62,8 @@ struct HostileFile: CustomTestStringConvertible, Sendable {
       "member twice", #"{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, data: 8,
       says: "occurs twice"),
     HostileFile(
-      "not UTF-8", bytes: [6, 0, 0, 0, 0, 0, 0, 0] + Array("{\"".utf8) + [0xff] + Array("\":1".utf8), says: "not UTF-8"),
+      "not UTF-8", bytes: [6, 0, 0, 0, 0, 0, 0, 0] + Array("{\"".utf8) + [0xff] + Array("\":1".utf8),
+      says: "not UTF-8"),
     HostileFile("number as metadata", #"{"__metadata__":{"a":1}}"#, says: "other than text"),
     HostileFile("text as metadata", #"{"__metadata__":"a"}"#, says: "no JSON object"),
   ]
@@ -92,7 +93,8 @@ struct HostileFile: CustomTestStringConvertible, Sendable {
     HostileFile("shape smaller than its bytes", one("F32", "[1]", "[0,8]"), data: 8, tensor: "a", says: "4 bytes"),
     HostileFile("dtype of another width", one("F64", "[2]", "[0,8]"), data: 8, tensor: "a", says: "16 bytes"),
     HostileFile(
-      "extents whose product overflows", one("F32", "[4294967296,4294967296]", "[0,0]"), tensor: "a", says: "overflows"),
+      "extents whose product overflows", one("F32", "[4294967296,4294967296]", "[0,0]"), tensor: "a",
+      says: "overflows"),
     HostileFile(
       "extents whose product overflows before a zero", one("F32", "[4294967296,4294967296,0]", "[0,0]"), tensor: "a",
       says: "overflows"),

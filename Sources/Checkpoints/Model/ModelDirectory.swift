@@ -62,7 +62,8 @@ package final class ModelDirectory {
     guard experts <= catalog.tensorCount + 1000 else {
       throw CheckpointError(
         .contradiction, path,
-        "\(Self.configurationName) asks for \(experts) tensors of experts, the files hold \(catalog.tensorCount) tensors"
+        "\(Self.configurationName) asks for \(experts) tensors of experts, "
+          + "the files hold \(catalog.tensorCount) tensors"
       )
     }
   }

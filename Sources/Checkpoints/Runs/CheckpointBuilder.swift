@@ -47,7 +47,7 @@ final class CheckpointBuilder {
     try files.syncDirectory(run.path)
   }
 
-  /// A damaged checkpoint of this step, after which the run was repeated from an earlier one, is kept under another name.
+  /// A damaged checkpoint of this step, because of which the run was repeated from an earlier one, gets another name.
   private func moveDamagedAside() throws(CheckpointError) {
     let place = run.checkpointPath(step: step)
     guard try files.kind(of: place) != nil else { return }

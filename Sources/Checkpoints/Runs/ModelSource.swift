@@ -41,7 +41,9 @@ package final class ModelSource {
     return source
   }
 
-  /// Opens the newest complete checkpoint of a run with its training state; nil when there is none. Every rank calls it.
+  /// Opens the newest complete checkpoint of a run with its training state; nil when there is none.
+  ///
+  /// Every rank calls it.
   package static func newestCheckpoint(
     in run: RunDirectory, communicator: any Communicator
   ) throws(Refusal) -> ModelSource? {

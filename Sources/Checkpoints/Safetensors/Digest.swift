@@ -2,8 +2,8 @@ package import Tensors
 
 /// A 64-bit digest of bytes, against damage on disks and networks; it does not protect against intent.
 ///
-/// XXH64 with seed 0 (Collet, xxHash fast digest algorithm, specification 0.1.1): four lanes of multiply and rotate over
-/// 32-byte stripes, so that it runs at memory speed. `xxhash.xxh64(bytes).hexdigest()` in Python gives the same text.
+/// XXH64 with seed 0 (Collet, xxHash fast digest algorithm, specification 0.1.1): four lanes of multiply and rotate
+/// over 32-byte stripes, so that it runs at memory speed. In Python, `xxhash.xxh64(bytes).hexdigest()` gives the same.
 package struct Digest: Sendable {
   private static let prime1: UInt64 = 0x9e37_79b1_85eb_ca87
   private static let prime2: UInt64 = 0xc2b2_ae3d_27d4_eb4f

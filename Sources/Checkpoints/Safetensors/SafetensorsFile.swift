@@ -112,7 +112,7 @@ package final class SafetensorsFile {
     }
   }
 
-  /// Reads a range of a tensor piece by piece; `body` gets each piece, its first element within the range and its count.
+  /// Reads a range of a tensor piece by piece; `body` gets each piece, its first element in the range and its count.
   private func read(
     _ entry: TensorEntry, elements: Range<Int>, verifying: Bool,
     _ body: (_ piece: Buffer<UInt64>, _ first: Int, _ count: Int) throws(CheckpointError) -> Void

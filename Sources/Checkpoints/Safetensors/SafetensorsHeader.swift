@@ -19,8 +19,8 @@ package struct TensorEntry: Hashable, Sendable {
 /// What a safetensors file says about itself: eight bytes of length, then JSON with a name, type, shape and byte range
 /// per tensor and text under `__metadata__`.
 ///
-/// A header is accepted if and only if Hugging Face's `safetensors` accepts it, except that duplicate names, of which that
-/// library takes the last, are refused, as its format description demands.
+/// A header is accepted if and only if Hugging Face's `safetensors` accepts it, except for what that library lets pass
+/// against its own description: duplicate names, of which it takes the last, and tensors described by lists.
 package struct SafetensorsHeader: Hashable, Sendable {
   /// In the order of their bytes.
   package let entries: [TensorEntry]
