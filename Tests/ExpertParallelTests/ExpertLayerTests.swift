@@ -140,6 +140,26 @@ struct ExpertLayerTests {
     #expect(result.dx == other.dx)
   }
 
+  @Test("adds a token's results up in order of choice, each rounded before it is added", arguments: [1, 3])
+  func orderOfSum(ranks: Int) throws {
+    let batch = ExpertScenario.all[1].batch(.swiGLU)
+    let setup = ExpertLayerSetup(ranks: ranks)
+    var expected = batch.x.map { _ in Float(0) }
+    for choice in 0..<batch.expertsPerToken {
+      var alone = batch
+      alone.gateWeights = batch.gateWeights.map { _ in 1 }
+      alone.isKept = batch.isKept.indices.map { $0 % batch.expertsPerToken == choice }
+      let results = try alone.run(setup).out
+      for index in expected.indices {
+        let assignment = index / batch.hiddenSize * batch.expertsPerToken + choice
+        let product = batch.gateWeights[assignment] * results[index]
+        expected[index] = choice == 0 ? product : expected[index] + product
+      }
+    }
+    let isSame = try batch.run(setup).out.map(\.bitPattern) == expected.map(\.bitPattern)
+    #expect(isSame)
+  }
+
   @Test("brings every token home through experts that change nothing", arguments: 1...5, [1, 2, 4])
   func identity(ranks: Int, choices: Int) throws {
     // gelu(h) = h and gelu′(h) = 1 in single precision for these numbers, and sums of quarters of integers are exact.
