@@ -43,7 +43,7 @@ extension Communicator {
           .noProgress,
           "no message arrived for \(job.waitLimit) in \(operation()); missing: \(Self.list(missing()))")
       }
-      sched_yield()
+      patience.rest()
     }
     if patience.hasStalled { job.observer?.waitResumed() }
   }
@@ -61,7 +61,13 @@ private struct Patience {
   /// After this many nanoseconds an observer is told.
   private static let noticeable: UInt64 = 250_000_000
 
+  /// After this many nanoseconds without progress a rank sleeps between looks: where ranks outnumber cores, one that
+  /// waits long would otherwise take time from those that it waits for.
+  private static let sleepless: UInt64 = 200_000
+  private static let nap: UInt32 = 20
+
   private let limit: UInt64
+  private var idle: UInt64 = 0
   private var lastCompletedCount: Int
   private var lastProgress: UInt64
   private(set) var hasStalled = false
@@ -72,16 +78,23 @@ private struct Patience {
     lastProgress = monotonicNanoseconds()
   }
 
+  /// Gives the core away: at once for others that are ready, after a while for a little longer.
+  func rest() {
+    if idle < Self.sleepless { sched_yield() } else { usleep(Self.nap) }
+  }
+
   mutating func check(completedRequestCount: Int) -> Finding {
     let now = monotonicNanoseconds()
     if completedRequestCount != lastCompletedCount {
       lastCompletedCount = completedRequestCount
       lastProgress = now
+      idle = 0
       defer { hasStalled = false }
       return hasStalled ? .resumed : .fine
     }
-    if now &- lastProgress > limit { return .exhausted }
-    if !hasStalled && now &- lastProgress > Self.noticeable {
+    idle = now &- lastProgress
+    if idle > limit { return .exhausted }
+    if !hasStalled && idle > Self.noticeable {
       hasStalled = true
       return .stalled
     }
