@@ -52,7 +52,7 @@ struct Worker {
     let needs = try world.allGather(Int64(bytes))
     for (rank, host) in hosts.enumerated() {
       guard let memory = host.memoryMebibytes else { continue }
-      let sharing = needs.indices.filter { hosts[$0].machine == host.machine }
+      let sharing = needs.indices.filter { hosts[$0].sharesHardware(with: host) }
       let mebibytes = sharing.reduce(0) { $0 + Int(needs[$1] >> 20) }
       guard mebibytes > memory else { continue }
       throw Refusal(
