@@ -29,7 +29,7 @@ let package = Package(
     // C libraries
     .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
-    .systemLibrary(name: "CBLIS", providers: [.apt(["libblis-serial-dev"])]),
+    .target(name: "CBLIS", linkerSettings: [.linkedLibrary("blis")]),
 
     // Vocabulary and memory
     .target(name: "Topology", swiftSettings: safe),
