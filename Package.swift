@@ -32,6 +32,7 @@ let package = Package(
 
     // Vocabulary and memory
     .target(name: "Topology", swiftSettings: safe),
+    .target(name: "Tracing", swiftSettings: safe),
     .target(name: "Tensors", swiftSettings: settings),
 
     // Bytes and arithmetic, strangers to each other
