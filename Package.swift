@@ -77,7 +77,7 @@ let package = Package(
       name: "MoEWorker",
       dependencies: [
         "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
-        "Routing", "Tensors", "Tokenization", "Topology", "Training", argumentParser, logging,
+        "Routing", "Tensors", "Tokenization", "Topology", "Tracing", "Training", argumentParser, logging,
       ],
       swiftSettings: safe),
 
@@ -139,7 +139,7 @@ let package = Package(
     .testTarget(name: "TracingTests", dependencies: ["Checkpoints", "Tracing"], swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(
-      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors"],
+      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors", "Tracing"],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
