@@ -21,6 +21,8 @@ struct Worker {
   }
 
   var host: HostSurvey { hosts[world.rank.index] }
+  /// Which ranks share a machine.
+  var hostMap: HostMap { HostMap(names: hosts.map(\.machine)) }
 
   /// Warns of what all ranks have noticed alike.
   func warn(_ message: String) {
