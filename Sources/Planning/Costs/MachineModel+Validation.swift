@@ -5,6 +5,8 @@ extension MachineModel {
   package var defect: String? {
     Self.defect("latency inside a host", sameHost.latencySeconds, in: 0...10)
       ?? Self.defect("latency between hosts", otherHost.latencySeconds, in: 0...10)
+      ?? Self.defect("time of a message inside a host", sameHost.messageSeconds, in: 0...10)
+      ?? Self.defect("time of a message between hosts", otherHost.messageSeconds, in: 0...10)
       ?? Self.defect("bytes per second inside a host", sameHost.bytesPerSecond, in: 1...1e15)
       ?? Self.defect("bytes per second between hosts", otherHost.bytesPerSecond, in: 1...1e15)
       ?? Self.defect("bytes copied per second", copyBytesPerSecond, in: 1...1e15)
