@@ -3,6 +3,8 @@ import Foundation
 /// What a rank finds where it runs, as far as it matters to how the job should run.
 struct HostSurvey: Codable, Hashable {
   let hostName: String
+  /// What the launch says that this host is called, where several hosts are made of one machine; nil elsewhere.
+  let givenName: String?
   /// Tells machines apart, and containers of one machine not.
   let bootIdentifier: String
   let processorName: String
@@ -26,8 +28,10 @@ struct HostSurvey: Codable, Hashable {
   static func here() -> HostSurvey {
     let processor = keyValues("/proc/cpuinfo")
     let flags = (processor["flags"] ?? "").split(separator: " ").map(String.init)
+    let givenName = ProcessInfo.processInfo.environment["MOE_WORKER_HOST"].flatMap { $0.isEmpty ? nil : $0 }
     return HostSurvey(
-      hostName: text("/proc/sys/kernel/hostname") ?? "unknown",
+      hostName: givenName ?? text("/proc/sys/kernel/hostname") ?? "unknown",
+      givenName: givenName,
       bootIdentifier: text("/proc/sys/kernel/random/boot_id") ?? "",
       processorName: processor["model name"] ?? "unknown processor",
       allowedProcessors: keyValues("/proc/self/status")["Cpus_allowed_list"] ?? "0",
@@ -45,11 +49,16 @@ struct HostSurvey: Codable, Hashable {
 
   /// Whether another rank competes for the same processors.
   func sharesProcessors(with other: HostSurvey) -> Bool {
-    machine == other.machine && allowedProcessors == other.allowedProcessors
+    sharesHardware(with: other) && allowedProcessors == other.allowedProcessors
   }
 
-  /// Equal for ranks of one machine.
-  var machine: String { bootIdentifier.isEmpty ? hostName : bootIdentifier }
+  /// Whether another rank takes from the same memory and processors, whatever their hosts are called.
+  func sharesHardware(with other: HostSurvey) -> Bool { hardware == other.hardware }
+
+  /// Equal for ranks that reach each other without a network.
+  var machine: String { givenName ?? hardware }
+
+  private var hardware: String { bootIdentifier.isEmpty ? hostName : bootIdentifier }
 
   /// `0-3,8` is five processors.
   static func count(_ list: String) -> Int {

@@ -23,6 +23,8 @@ struct Worker {
   var host: HostSurvey { hosts[world.rank.index] }
   /// Which ranks share a machine.
   var hostMap: HostMap { HostMap(names: hosts.map(\.machine)) }
+  /// How many machines the job runs on.
+  var hostCount: Int { hostMap.hostCount }
 
   /// Warns of what all ranks have noticed alike.
   func warn(_ message: String) {
@@ -52,7 +54,7 @@ struct Worker {
     let needs = try world.allGather(Int64(bytes))
     for (rank, host) in hosts.enumerated() {
       guard let memory = host.memoryMebibytes else { continue }
-      let sharing = needs.indices.filter { hosts[$0].machine == host.machine }
+      let sharing = needs.indices.filter { hosts[$0].sharesHardware(with: host) }
       let mebibytes = sharing.reduce(0) { $0 + Int(needs[$1] >> 20) }
       guard mebibytes > memory else { continue }
       throw Refusal(

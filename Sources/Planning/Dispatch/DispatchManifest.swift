@@ -28,9 +28,14 @@ package struct DispatchManifest: Hashable, Sendable {
     assignments = plan.assignments[plan.assignments(of: peer)]
   }
 
+  /// The words of a manifest.
+  package static func wordCount(assignmentCount: Int, hostedCount: Int) -> Int {
+    headerCount + hostedCount + assignmentCount * wordsPerAssignment
+  }
+
   /// The most words a manifest can have.
   package static func wordLimit(tokenCount: Int, expertsPerToken: Int, hostedCount: Int) -> Int {
-    headerCount + hostedCount + tokenCount * min(expertsPerToken, hostedCount) * wordsPerAssignment
+    wordCount(assignmentCount: tokenCount * min(expertsPerToken, hostedCount), hostedCount: hostedCount)
   }
 
   package var words: [Int32] {

@@ -54,10 +54,14 @@ package struct EagerSchedule: ExchangeSchedule {
     return .finish
   }
 
+  /// As many tasks as can run at once; all of them when no message can come or has to leave meanwhile.
   private mutating func takeTasks() -> ScheduleAction? {
-    let tasks = remote.take(parallelism)
-    let others = own.take(parallelism - tasks.count)
+    let isQuiet =
+      incoming.missingChunks == 0 && incoming.missingResults == 0 && outgoing.isIdle && outgoing.unsentResults == 0
+    let limit = isQuiet ? work.taskCount + work.finalTaskCount : parallelism
+    let tasks = remote.take(limit)
+    let others = own.take(limit - tasks.count)
     guard tasks.isEmpty && others.isEmpty else { return .compute(tasks + others) }
-    return final.take(parallelism)
+    return final.take(limit)
   }
 }
