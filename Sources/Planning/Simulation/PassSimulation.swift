@@ -10,7 +10,7 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
   private let traffic: ExchangeTraffic
   private let hosts: HostMap
   private let machine: MachineModel
-  private let costs: LayerCosts
+  private let costs: TaskCosts
   private let messages: MessageCounts
   private let pass: SimulatedPass
   private let threadCount: Int
@@ -41,7 +41,7 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
   ///   - start: when every rank begins.
   ///   - make: the schedule of a rank's work.
   init(
-    _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ costs: LayerCosts, _ settings: SimulationSettings,
+    _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ costs: TaskCosts, _ settings: SimulationSettings,
     pass: SimulatedPass, start: Double, make: (ExchangeWork) -> Schedule
   ) {
     self.traffic = traffic

@@ -8,7 +8,7 @@ extension StepPrediction {
   ) {
     precondition(
       cluster.hosts.rankCount == traffic.rankCount, "\(cluster.hosts.rankCount) ranks for \(traffic.rankCount)")
-    let costs = LayerCosts(shape, on: cluster.machine)
+    let costs = TaskCosts(shape, on: cluster.machine)
     passes = (isTraining ? [SimulatedPass.forward, .backward] : [.forward]).map {
       PassPrediction($0, traffic, on: cluster, costs, settings)
     }
@@ -29,7 +29,7 @@ extension StepPrediction {
 
 extension PassPrediction {
   init(
-    _ pass: SimulatedPass, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ costs: LayerCosts,
+    _ pass: SimulatedPass, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ costs: TaskCosts,
     _ settings: SimulationSettings
   ) {
     // Forward, nothing can be sent before every rank has told the others how much it will be.
@@ -60,7 +60,7 @@ extension PassPrediction {
 
 extension ExchangeTraffic {
   /// What the slowest rank computes at the best rates, its threads perfectly busy.
-  func leastCompute(_ pass: SimulatedPass, _ costs: LayerCosts, threadCount: Int, withRouter: Bool) -> Double {
+  func leastCompute(_ pass: SimulatedPass, _ costs: TaskCosts, threadCount: Int, withRouter: Bool) -> Double {
     (0..<rankCount).reduce(0) { most, rank in
       let experts = placement.experts(of: Rank(rank % groupSize)).reduce(0.0) { sum, expert in
         let rows = entries(group: rank / groupSize, expert: expert).reduce(0) { $0 + $1.count }

@@ -2,7 +2,7 @@
 ///
 /// A matrix product takes its operations over the measured rate of its number of rows. Everything else (activations, rows
 /// that are packed, placed and summed) takes the bytes it reads and writes over the rate of copying.
-package struct LayerCosts: Hashable, Sendable {
+package struct TaskCosts: Hashable, Sendable {
   package let shape: LayerShape
   package let machine: MachineModel
 
