@@ -29,6 +29,7 @@ let package = Package(
     // C libraries
     .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CBLIS", providers: [.apt(["libblis-serial-dev"])]),
 
     // Vocabulary and memory
     .target(name: "Topology", swiftSettings: safe),
@@ -36,7 +37,7 @@ let package = Package(
 
     // Bytes and arithmetic, strangers to each other
     .target(name: "Communication", dependencies: ["CMPI", "Tensors", "Topology"], swiftSettings: settings),
-    .target(name: "Kernels", dependencies: ["COneDNN", "Tensors", realModule], swiftSettings: settings),
+    .target(name: "Kernels", dependencies: ["CBLIS", "COneDNN", "Tensors", realModule], swiftSettings: settings),
 
     // Decisions, as values
     .target(name: "Planning", dependencies: ["Topology"], swiftSettings: safe),

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and run: Debian's MPICH and oneDNN. Swift itself it only looks for.
+# Installs what is missing to build and run: Debian's MPICH, oneDNN and BLIS. Swift itself it only looks for.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
-packages=(libmpich-dev mpich libdnnl-dev)
+packages=(libmpich-dev mpich libdnnl-dev libblis-serial-dev)
 
 missing_packages() {
   local package
@@ -40,5 +40,5 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
 else
-  say "this is not Debian: if the build misses mpich/mpi.h or dnnl.h, install MPICH 4 and oneDNN 2 with their headers"
+  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h or blis.h, install MPICH 4, oneDNN 2 and BLIS with their headers"
 fi

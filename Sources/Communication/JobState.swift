@@ -19,7 +19,7 @@ package final class JobState {
   package var observer: (any JobObserver)?
 
   /// How many requests have completed: a wait makes progress when this moves.
-  private(set) var completedRequestCount = 0
+  package private(set) var completedRequestCount = 0
 
   init(worldRank: Rank, worldSize: Int, waitLimit: Duration) {
     self.worldRank = worldRank

@@ -1,15 +1,34 @@
 /// Where the time of the expert exchanges went; sums since the last reset.
 package struct ExchangeTimings: Hashable, Sendable {
-  /// From the first message of an exchange to the last: packing, sending, waiting.
-  package var exchange = Duration.zero
-  /// Time in which this rank had nothing to compute and waited for messages.
-  package var exposed = Duration.zero
-  /// Time in which experts computed.
-  package var compute = Duration.zero
-  /// Payload and manifests that left this rank.
-  package var sentByteCount = 0
+  /// One direction of the layers.
+  package struct Phase: Hashable, Sendable {
+    /// From the first message of an exchange to the last: packing, sending, computing meanwhile, waiting.
+    package var exchange = Duration.zero
+    /// Time in which this rank had nothing to compute and waited for messages.
+    package var exposed = Duration.zero
+    /// Time in which experts computed.
+    package var compute = Duration.zero
+    /// Tasks that were computed.
+    package var taskCount = 0
+    /// How often MPI was given a chance to move messages.
+    package var pokeCount = 0
+    /// Payload and manifests that left this rank.
+    package var sentByteCount = 0
+  }
+
+  package var forward = Phase()
+  package var backward = Phase()
 
   package init() {}
+
+  package subscript(pass: Pass) -> Phase {
+    get { pass == .forward ? forward : backward }
+    set { if pass == .forward { forward = newValue } else { backward = newValue } }
+  }
+
+  package var exchange: Duration { forward.exchange + backward.exchange }
+  package var exposed: Duration { forward.exposed + backward.exposed }
+  package var sentByteCount: Int { forward.sentByteCount + backward.sentByteCount }
 }
 
 extension Duration {

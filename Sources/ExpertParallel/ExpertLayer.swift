@@ -6,12 +6,11 @@ import Topology
 
 /// What a layer's forward pass leaves for its backward pass.
 package struct ExpertLayerSaved: Sendable {
-  let plan: DispatchPlan
-  let received: ReceivePlan
+  let plan: ExchangePlan
   let activations: ExpertActivations
 
   /// Rows that each of this rank's experts computed. [e]
-  package var rowCounts: [Int] { received.groupCounts }
+  package var rowCounts: [Int] { plan.received.groupCounts }
 }
 
 extension ExpertRuntime {
@@ -41,13 +40,16 @@ extension ExpertRuntime {
     let activations = ExpertActivations(
       x: workspace.tensor(rowCount, x.columns), h: workspace.tensor(rowCount, experts.first?.input.rows ?? 0),
       weights: workspace.tensor(rowCount, 1))
+    let exchangePlan = ExchangePlan(
+      dispatch: plan, received: received, chunkRows: options.chunkRows(width: x.columns),
+      cut: options.cut(isAlone: group.size == 1))
     let mark = workspace.mark()
     defer { workspace.release(to: mark) }
-    let feedForward = ExpertFeedForward(activation, experts, plan: received)
-    let pass = try ForwardPass(
-      self, plan: plan, experts: feedForward, activations: activations, input: x, output: out, sequence: sequence)
-    try execute(pass, schedule(stages: [0..<feedForward.rowTasks.count]))
-    return ExpertLayerSaved(plan: plan, received: received, activations: activations)
+    let pass = ForwardPass(
+      exchangePlan, experts: ExpertFeedForward(activation, experts, plan: received), activations: activations, x: x,
+      into: out, workspace: workspace)
+    try execute(pass, sequence: sequence)
+    return ExpertLayerSaved(plan: exchangePlan, activations: activations)
   }
 
   /// The gradients of `forward`: of the experts' weights, of the tokens and of the gate weights.
@@ -63,13 +65,13 @@ extension ExpertRuntime {
   ) throws(CommunicationError) {
     let mark = workspace.mark()
     defer { workspace.release(to: mark) }
-    let feedForward = ExpertFeedForward(activation, experts, plan: saved.received)
-    let pass = try BackwardPass(
-      self, plan: saved.plan, experts: feedForward, activations: saved.activations, outputGradient: outputGradient,
+    let pass = BackwardPass(
+      saved.plan, experts: ExpertFeedForward(activation, experts, plan: saved.plan.received),
+      activations: saved.activations, outputGradient: outputGradient,
       target: BackwardPass.Target(
         weights: gradients, isAccumulating: accumulating, input: dx, gateWeights: dGateWeights),
-      sequence: nextSequence())
-    try execute(pass, schedule(stages: BackwardPass.stages(feedForward)))
+      workspace: workspace)
+    try execute(pass, sequence: nextSequence())
   }
 
   /// Nothing can be computed before the manifests are here, so all of this time is exposed.
@@ -82,14 +84,10 @@ extension ExpertRuntime {
     let manifests = try exchange.run(plan, workspace: workspace)
     if group.size > 1 {
       let taken = clock.now - began
-      timings.exchange += taken
-      timings.exposed += taken
+      timings.forward.exchange += taken
+      timings.forward.exposed += taken
     }
-    timings.sentByteCount += group.traffic.sentByteCount - sentBefore
+    timings.forward.sentByteCount += group.traffic.sentByteCount - sentBefore
     return manifests
-  }
-
-  private func schedule(stages: [Range<Int>]) -> any ExchangeSchedule {
-    SequentialSchedule(peers: group.peers.map(\.index), stages: stages)
   }
 }

@@ -13,8 +13,8 @@ package final class ExpertRuntime {
   package let placement: ExpertPlacement
   package let workers: WorkerPool
   package let workspace: Workspace
-  /// Rows a message carries at most. The same on all ranks.
-  package let chunkRows: Int
+  /// How exchanges are carried out; the same on all ranks.
+  package var options: ExchangeOptions
   /// Where the time went since this was last set.
   package var timings = ExchangeTimings()
 
@@ -22,13 +22,14 @@ package final class ExpertRuntime {
   private var sequence: Int32 = 0
 
   package init(
-    group: any Communicator, expertCount: Int, workers: WorkerPool, workspace: Workspace, chunkRows: Int = 1024
+    group: any Communicator, expertCount: Int, workers: WorkerPool, workspace: Workspace,
+    options: ExchangeOptions = ExchangeOptions()
   ) {
     self.group = group
     placement = ExpertPlacement(expertCount: expertCount, rankCount: group.size)
     self.workers = workers
     self.workspace = workspace
-    self.chunkRows = chunkRows
+    self.options = options
   }
 
   /// The experts that this rank hosts.

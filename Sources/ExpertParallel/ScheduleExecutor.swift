@@ -1,99 +1,182 @@
 import Communication
+import Kernels
 import Planning
 import Tensors
 import Topology
 
-/// What one direction of a layer, forward or backward, does at each point of a schedule.
-protocol ExpertPass {
-  /// Brings the rows that the experts work on.
-  var arriving: RowExchange { get }
-  /// Take the results home: rows, and in backward the gradients of the gate weights.
-  var returning: [RowExchange] { get }
-
-  /// Packs and sends this rank's rows and puts its own ones in place.
-  func begin() throws(CommunicationError)
-  /// Puts a source's rows into expert-major order.
-  func unpack(_ source: Int)
-  func compute(_ tasks: Range<Int>)
-  func sendResults(to source: Int) throws(CommunicationError)
-  /// Sums the results at home.
-  func finish()
+extension ExpertRuntime {
+  /// Carries out a pass: the loop between a pure state machine and messages, tasks and memory.
+  func execute(_ pass: some ExpertPass, sequence: Int32) throws(CommunicationError) {
+    let executor = try ScheduleExecutor(pass, sequence: sequence, on: self)
+    try executor.run()
+  }
 }
 
-extension ExpertRuntime {
-  /// Carries out a schedule: the loop between a pure state machine and messages, tasks and memory.
-  func execute(_ pass: some ExpertPass, _ schedule: consuming any ExchangeSchedule) throws(CommunicationError) {
+/// One pass under way.
+private final class ScheduleExecutor<Expert: ExpertPass> {
+  private let pass: Expert
+  private let runtime: ExpertRuntime
+  private let messages: PassMessages
+  private var schedule: any ExchangeSchedule
+  private var sums: ResultSums
+  private var uncomputedCount: Int
+  private var timings = ExchangeTimings.Phase()
+
+  init(_ pass: Expert, sequence: Int32, on runtime: ExpertRuntime) throws(CommunicationError) {
+    self.pass = pass
+    self.runtime = runtime
+    let options = runtime.options
+    messages = try PassMessages(
+      pass.plan, pass: Expert.pass, width: pass.tokens.columns, sequence: sequence, on: runtime)
+    schedule = options.policy.schedule(
+      pass.work, window: options.window, groupSize: options.groupSize, parallelism: runtime.workers.threadCount)
+    sums = ResultSums(
+      pass.plan, own: pass.computed, weights: pass.sumWeights, returned: messages.returned, into: pass.out)
+    uncomputedCount = pass.work.taskCount
+  }
+
+  func run() throws(CommunicationError) {
     let clock = ContinuousClock()
     let start = clock.now
     var inFlight = start
-    let sentBefore = group.traffic.sentByteCount
-    try pass.begin()
-    noteEmpty(pass, &schedule)
-    var isSending = true
+    let sentBefore = runtime.group.traffic.sentByteCount
+    // Whoever pokes between tasks already, a sum of gradients, goes on doing so.
+    let outer = runtime.workers.betweenTasks
+    runtime.workers.betweenTasks = { [messages] in
+      messages.poke()
+      outer?()
+    }
+    defer { runtime.workers.betweenTasks = outer }
+    // Own rows need no message: they are put in place when the first messages are under way.
+    var hasPlacedOwnRows = false
+    if uncomputedCount == 0 { noteAllComputed() }
     loop: while true {
-      switch schedule.next() {
-      case .await:
-        let began = clock.now
-        try awaitEvents(pass, &schedule, isSending: &isSending)
+      let action = schedule.next()
+      switch action {
+      case .send(let peer, let chunk):
+        try send(peer, chunk)
+        continue loop
+      case .returnResults(let peer, let chunk):
+        try returnResults(peer, chunk)
+        continue loop
+      case .compute, .finalize, .await:
+        if !hasPlacedOwnRows {
+          pass.placeOwnRows(runtime.workers)
+          hasPlacedOwnRows = true
+        }
+      case .finish: break loop
+      }
+      let began = clock.now
+      switch action {
+      case .compute(let tasks): compute(tasks)
+      case .finalize(let tasks): finalize(tasks)
+      default:
+        try awaitMessages(poking: outer)
         inFlight = clock.now
         timings.exposed += inFlight - began
-      case .compute(let tasks):
-        let began = clock.now
-        pass.compute(tasks)
-        timings.compute += clock.now - began
-        schedule.note(.computed(tasks))
-      case .returnResults(let source):
-        try pass.sendResults(to: source)
-        isSending = true
-      case .finish:
-        break loop
+        continue loop
       }
+      timings.compute += clock.now - began
+      messages.poke()
+      _ = try collect()
     }
-    if group.size > 1 { timings.exchange += inFlight - start }
-    timings.sentByteCount += group.traffic.sentByteCount - sentBefore
-    pass.finish()
+    if Expert.pass == .backward { placeOwnGates(pass.plan.own.index) }
+    if runtime.group.size > 1 { timings.exchange = inFlight - start }
+    timings.sentByteCount = runtime.group.traffic.sentByteCount - sentBefore
+    timings.pokeCount = messages.pokeCount
+    runtime.timings[Expert.pass].add(timings)
   }
 
-  /// Peers that send no rows, or owe no results, are done before they begin.
-  private func noteEmpty(_ pass: some ExpertPass, _ schedule: inout any ExchangeSchedule) {
-    for peer in group.peers {
-      if pass.arriving.isComplete(from: peer.index) { schedule.note(.arrived(source: peer.index)) }
-      if pass.returning.allSatisfy({ $0.isComplete(from: peer.index) }) {
-        schedule.note(.returned(peer: peer.index))
-      }
+  private func send(_ peer: Int, _ chunk: Int) throws(CommunicationError) {
+    let plan = pass.plan
+    let rows = plan.rows(ofChunk: chunk, of: plan.dispatch.rows(to: Rank(peer)).count)
+    try messages.send(.rows, to: peer, rows: rows.count, width: pass.tokens.columns) {
+      pass.packRows(rows, to: peer, into: $0, runtime.workers)
     }
   }
 
-  /// Waits until a message arrives or the last one sent leaves, and tells the schedule.
-  ///
-  /// - Parameter isSending: whether the schedule has yet to hear that everything sent has left. It hears it once, so
-  ///   that a wait for messages that do not come is one wait, with its limit.
-  private func awaitEvents(
-    _ pass: some ExpertPass, _ schedule: inout any ExchangeSchedule, isSending: inout Bool
-  ) throws(CommunicationError) {
-    let exchanges = [pass.arriving] + pass.returning
-    let requests = exchanges.flatMap(\.requests)
-    var isEventful = false
-    try group.wait(in: "the exchange of expert rows", missing: requests.filter { !$0.isDone }.map(\.worldPeer)) {
+  private func returnResults(_ peer: Int, _ chunk: Int) throws(CommunicationError) {
+    let plan = pass.plan
+    let count = plan.received.returnRowCounts[peer]
+    guard chunk * plan.chunkRows < count else {
+      // Behind the results of a source come the gradients of its gate weights.
+      return try messages.send(.gateGradients, to: peer, rows: plan.received.positions[peer].count, width: 1) {
+        pass.packGates(of: peer, into: $0)
+      }
+    }
+    let rows = plan.rows(ofChunk: chunk, of: count)
+    try messages.send(.results, to: peer, rows: rows.count, width: pass.tokens.columns) {
+      pass.packResults(rows, of: peer, into: $0, runtime.workers)
+    }
+  }
+
+  private func compute(_ tasks: [Int]) {
+    runtime.workers.run(tasks.count) { index, lane in pass.compute(tasks[index], lane) }
+    timings.taskCount += tasks.count
+    uncomputedCount -= tasks.count
+    schedule.note(.computed(tasks))
+    if uncomputedCount == 0 { noteAllComputed() }
+  }
+
+  private func noteAllComputed() { sums.noteOwn(workers: runtime.workers) }
+
+  private func finalize(_ tasks: [Int]) {
+    runtime.workers.run(tasks.count) { index, lane in pass.finalize(tasks[index], lane) }
+    timings.taskCount += tasks.count
+    schedule.note(.finalized(tasks))
+  }
+
+  private func placeOwnGates(_ own: Int) {
+    let places = pass.plan.received.positions[own].count
+    let mark = runtime.workspace.mark()
+    defer { runtime.workspace.release(to: mark) }
+    let gradients = runtime.workspace.tensor(places, 1)
+    pass.packGates(of: own, into: gradients)
+    pass.placeGates(of: own, gradients)
+  }
+
+  /// Waits until a message arrives or leaves.
+  private func awaitMessages(poking outer: (() -> Void)?) throws(CommunicationError) {
+    try runtime.group.wait(in: "the exchange of expert rows", missing: messages.openPeers) {
       () throws(CommunicationError) in
-      try group.poke(requests)
-      for source in try pass.arriving.collect() {
-        pass.unpack(source)
-        schedule.note(.arrived(source: source))
-        isEventful = true
-      }
-      for exchange in pass.returning {
-        for peer in try exchange.collect() where pass.returning.allSatisfy({ $0.isComplete(from: peer) }) {
-          schedule.note(.returned(peer: peer))
-          isEventful = true
-        }
-      }
-      if isSending && exchanges.allSatisfy(\.hasSent) {
-        schedule.note(.sent)
-        isSending = false
-        isEventful = true
-      }
-      return isEventful
+      messages.poke()
+      outer?()
+      return try collect()
     }
+  }
+
+  /// Tells the schedule what happened; whether anything did.
+  private func collect() throws(CommunicationError) -> Bool {
+    var isEventful = false
+    func note(_ event: ScheduleEvent) {
+      schedule.note(event)
+      isEventful = true
+    }
+    try messages.collect(
+      rows: { source, rows, content in
+        pass.unpack(rows, of: source, content, runtime.workers)
+        note(.arrived(source: source))
+      },
+      results: { peer, rows in
+        sums.noteReturned(peer, rows, workers: runtime.workers)
+        note(.returned(peer: peer))
+      },
+      gates: { peer in
+        pass.placeGates(of: peer, messages.returnedGates[peer])
+        note(.returned(peer: peer))
+      },
+      sent: { note(.sent(peer: $0)) })
+    return isEventful
+  }
+}
+
+extension ExchangeTimings.Phase {
+  fileprivate mutating func add(_ other: Self) {
+    exchange += other.exchange
+    exposed += other.exposed
+    compute += other.compute
+    taskCount += other.taskCount
+    pokeCount += other.pokeCount
+    sentByteCount += other.sentByteCount
   }
 }

@@ -7,8 +7,13 @@ package final class Lane {
   private static let smallestArea = 1 << 14
   private var areas: [Buffer<Float>?] = Array(repeating: nil, count: slotCount)
   private let matmul = MatmulEngine()
+  /// Set on the pool owner's lane alone.
+  var betweenTasks: (() -> Void)?
 
   init() {}
+
+  /// A point inside a long task at which messages may be poked; does nothing on the threads that may not.
+  package func poke() { betweenTasks?() }
 
   /// Memory for temporaries inside a task; another slot is another area. It doubles when a larger one is asked for.
   package func scratch(_ count: Int, slot: Int = 0) -> UnsafeMutablePointer<Float> {

@@ -13,32 +13,41 @@ package struct WeightedRow: Sendable {
   }
 }
 
-/// out[i] = Σ weight · tables[table][row] over the parts of row i, in their order; a row without parts is zero.
+/// A row that is a sum of parts.
+package struct RowSum: Sendable {
+  /// The row of the result.
+  package let target: Int32
+  package let parts: Range<Int32>
+
+  package init(target: Int, parts: Range<Int32>) {
+    self.target = Int32(target)
+    self.parts = parts
+  }
+}
+
+/// out[target] = Σ weight · tables[table][row] over the sum's parts, in their order; a row without parts is zero.
 ///
 /// Every product is rounded before it is added, so that a sum taken in two places has one result.
-///
-/// - Parameter offsets: where each row's parts begin. [rows + 1]
 package func sumRows(
-  _ parts: [WeightedRow], offsets: [Int32], tables: [Tensor], into out: Tensor, workers: WorkerPool
+  _ sums: [RowSum], of parts: [WeightedRow], tables: [Tensor], into out: Tensor, workers: WorkerPool
 ) {
   let width = out.columns
-  precondition(offsets.count == out.rows + 1, "\(offsets.count) offsets for \(out.rows) rows")
   precondition(tables.allSatisfy { $0.columns == width || $0.rows == 0 }, "tables as wide as the sums: \(width)")
+  precondition(sums.allSatisfy { $0.target >= 0 && Int($0.target) < out.rows }, "a sum outside of \(out.shape)")
   let sources = tables.map(\.pointer)
   let result = out.pointer
-  let rowsPerTask = max(1, 32_768 / max(width, 1))
-  workers.run((out.rows + rowsPerTask - 1) / rowsPerTask) { task, _ in
-    for row in task * rowsPerTask..<min((task + 1) * rowsPerTask, out.rows) {
-      let target = result + row * width
-      let range = Int(offsets[row])..<Int(offsets[row + 1])
-      guard let first = range.first else {
+  let sumsPerTask = max(1, 32_768 / max(width, 1))
+  workers.run((sums.count + sumsPerTask - 1) / sumsPerTask) { task, _ in
+    for sum in sums[task * sumsPerTask..<min((task + 1) * sumsPerTask, sums.count)] {
+      let target = result + Int(sum.target) * width
+      guard !sum.parts.isEmpty else {
         target.update(repeating: 0, count: width)
         continue
       }
-      for index in range {
-        let part = parts[index]
+      for index in sum.parts {
+        let part = parts[Int(index)]
         let source = UnsafePointer(sources[Int(part.table)] + Int(part.row) * width)
-        if index == first {
+        if index == sum.parts.lowerBound {
           for column in 0..<width { target[column] = part.weight * source[column] }
         } else {
           for column in 0..<width { target[column] += part.weight * source[column] }

@@ -14,7 +14,9 @@ package final class WorkerPool {
   package let threadCount: Int
 
   /// Called on the owner's thread after each of its tasks, and while it waits for others: pokes messages in flight.
-  package var betweenTasks: (() -> Void)?
+  package var betweenTasks: (() -> Void)? {
+    didSet { lanes[0].betweenTasks = betweenTasks }
+  }
 
   private let lanes: [Lane]
   private let crew: Crew?

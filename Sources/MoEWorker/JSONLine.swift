@@ -9,6 +9,7 @@ struct JSONLine {
     case real(Double, digits: Int = 6)
     case integers([Int])
     case flag(Bool)
+    case object(JSONLine)
     case null
   }
 
@@ -28,6 +29,7 @@ struct JSONLine {
   var plainDescription: String {
     fields.map { field in
       if case .text(let text) = field.value { return "\(field.name) \(text)" }
+      if case .object(let line) = field.value { return "\(field.name) (\(line.plainDescription))" }
       return "\(field.name) \(field.value.description)"
     }.joined(separator: ", ").replacing("_", with: " ")
   }
@@ -56,6 +58,7 @@ extension JSONLine.Value {
     case .real(let value, let digits): value.isFinite ? Self.rounded(value, digits) : "null"
     case .integers(let values): "[" + values.map(String.init).joined(separator: ", ") + "]"
     case .flag(let value): value ? "true" : "false"
+    case .object(let line): line.description
     case .null: "null"
     }
   }

@@ -21,6 +21,8 @@ struct Worker {
   }
 
   var host: HostSurvey { hosts[world.rank.index] }
+  /// How many machines the job runs on.
+  var hostCount: Int { Set(hosts.map(\.machine)).count }
 
   /// Warns of what all ranks have noticed alike.
   func warn(_ message: String) {

@@ -46,7 +46,7 @@ package struct TopKRouter: Hashable, Sendable {
     return Saved(decision: decision, probabilities: probabilities, logSumExp: logSumExp)
   }
 
-  private func decide(
+  func decide(
     _ expertIDs: [Int32], _ probabilities: Tensor, capacity: CapacityPolicy, sequenceLength: Int
   ) -> RoutingDecision {
     var gateWeights = Array(repeating: Float(0), count: expertIDs.count)
@@ -68,5 +68,15 @@ package struct TopKRouter: Hashable, Sendable {
         sequenceLength: sequenceLength)
     return RoutingDecision(
       expertsPerToken: expertsPerToken, expertIDs: expertIDs, gateWeights: gateWeights, isKept: isKept)
+  }
+}
+
+extension TopKRouter.Saved {
+  /// The same probabilities with choices that somebody else made. [T · K]
+  package func choosing(_ experts: [Int32], capacity: CapacityPolicy, sequenceLength: Int) -> TopKRouter.Saved {
+    let router = TopKRouter(expertCount: probabilities.columns, expertsPerToken: decision.expertsPerToken)
+    return TopKRouter.Saved(
+      decision: router.decide(experts, probabilities, capacity: capacity, sequenceLength: sequenceLength),
+      probabilities: probabilities, logSumExp: logSumExp)
   }
 }

@@ -31,7 +31,10 @@ import Testing
     }
     let out = Tensor(zeros: [count, width])
     out.fill(.nan)
-    sumRows(parts, offsets: offsets, tables: tables, into: out, workers: WorkerPool(threadCount: threadCount))
+    let sums = (0..<count).map { RowSum(target: $0, parts: offsets[$0]..<offsets[$0 + 1]) }
+    sumRows(
+      sums.shuffled(using: &generator), of: parts, tables: tables, into: out,
+      workers: WorkerPool(threadCount: threadCount))
     #expect(out.elements.map(\.bitPattern).elementsEqual(expected.map(\.bitPattern)))
   }
 

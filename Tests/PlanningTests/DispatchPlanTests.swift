@@ -13,10 +13,10 @@ struct DispatchPlanTests {
         let expected = (0..<decision.assignmentCount).filter {
           decision.isKept[$0] && Int(decision.expertIDs[$0]) == expert
         }
-        let listed = plan.assignments[plan.expertOffsets[expert]..<plan.expertOffsets[expert + 1]]
+        let listed = plan.assignments[plan.slotOffsets[expert]..<plan.slotOffsets[expert + 1]]
         #expect(listed.map { Int($0.index) } == expected)
         #expect(listed.map(\.weight) == expected.map { decision.gateWeights[$0] })
-        #expect(plan.assignmentCount(of: GlobalExpert(expert)) == expected.count)
+        #expect(plan.assignmentCount(ofSlot: expert) == expected.count)
       }
       #expect(plan.assignments.count == decision.assignmentCount - decision.droppedCount)
     }
@@ -124,7 +124,7 @@ struct DispatchPlanTests {
     let plan = DispatchPlan(decision, placement: ExpertPlacement(expertCount: 4, rankCount: 2), rank: Rank(0))
     #expect(plan.tokenOfRow == [1, 2, 0, 1, 3])
     #expect(plan.rowOffsets == [0, 2, 5])
-    #expect(plan.expertOffsets == [0, 2, 3, 4, 7])
+    #expect(plan.slotOffsets == [0, 2, 3, 4, 7])
     #expect(plan.assignments.map(\.index) == [3, 5, 4, 0, 1, 2, 7])
     #expect(plan.assignments.map(\.row) == [0, 1, 1, 0, 0, 1, 2])
     #expect(plan.assignments.map(\.weight) == [4, 6, 5, 1, 2, 3, 8])

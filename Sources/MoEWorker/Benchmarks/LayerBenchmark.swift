@@ -18,6 +18,9 @@ struct LayerBenchmark {
     var expertCount: Int
     var expertsPerToken: Int
     var activation: ExpertActivation
+    /// Expert i is chosen in proportion to (i + 1)^−skew; 0 leaves the choice to the router.
+    var skew = 0.0
+    var capacity = CapacityPolicy.dropless
 
     /// Floating-point operations of the experts' matmuls: 2·T·K·(matrices)·D·F forward, three times that for training.
     func flops(_ mode: Mode) -> Double {
@@ -44,6 +47,8 @@ struct LayerBenchmark {
   let routerGradient: Tensor
   let expertGradients: [ExpertWeights]
   private let dGateWeights: Tensor
+  /// Replaces the router's choices where popularity is given.
+  private let choices: [Int32]?
 
   init(_ shape: Shape, over world: any Communicator, workers: WorkerPool) {
     self.shape = shape
@@ -62,6 +67,7 @@ struct LayerBenchmark {
     dx = Tensor(zeros: x.shape)
     routerGradient = Tensor(zeros: routerWeight.shape)
     dGateWeights = Tensor(zeros: Tensors.Shape(rows: tokens.count, columns: shape.expertsPerToken))
+    choices = shape.skew > 0 ? SkewedChoices(shape).experts(of: tokens) : nil
   }
 
   /// Some of the layer's experts; any rank can make any of them.
@@ -88,18 +94,32 @@ struct LayerBenchmark {
     return result
   }
 
+  /// How long the phases of a pass took on this rank.
+  struct PassTimes {
+    var forward = Duration.zero
+    var backward = Duration.zero
+    /// The exchange that was made, for `ExpertRuntime.exchangeAlone`.
+    var exchange: ExchangePlan
+  }
+
   /// One pass over the layer; all ranks together.
-  func run(_ mode: Mode) throws {
+  @discardableResult
+  func run(_ mode: Mode) throws -> PassTimes {
     let workspace = runtime.workspace
     let mark = workspace.mark()
     defer { workspace.release(to: mark) }
-    let routing = router.forward(
-      x, weight: routerWeight, capacity: .dropless, sequenceLength: shape.tokenCount, workspace: workspace,
+    let start = ContinuousClock.now
+    let chosen = router.forward(
+      x, weight: routerWeight, capacity: shape.capacity, sequenceLength: max(x.rows, 1), workspace: workspace,
       workers: runtime.workers)
+    let routing =
+      choices.map { chosen.choosing($0, capacity: shape.capacity, sequenceLength: max(x.rows, 1)) } ?? chosen
     let tokenLimit = BlockPartition(count: shape.tokenCount, parts: runtime.group.size).largestSize
     let saved = try runtime.forward(
       x, routing.decision, experts: experts, activation: shape.activation, tokenLimit: tokenLimit, into: output)
-    guard mode == .train else { return }
+    let middle = ContinuousClock.now
+    var times = PassTimes(forward: middle - start, exchange: saved.plan)
+    guard mode == .train else { return times }
     try runtime.backward(
       outputGradient, saved: saved, experts: experts, activation: shape.activation, gradients: expertGradients,
       accumulating: false, into: dx, dGateWeights: dGateWeights)
@@ -108,6 +128,8 @@ struct LayerBenchmark {
       dGateWeights, x: x, weight: routerWeight, saved: routing, lossGradient: .none(expertCount: shape.expertCount),
       accumulatingInto: dx,
       accumulatingWeight: routerGradient, workspace: workspace, workers: runtime.workers)
+    times.backward = ContinuousClock.now - middle
+    return times
   }
 
   /// Runs a training pass and compares some tokens' outputs and gradients with plain loops.

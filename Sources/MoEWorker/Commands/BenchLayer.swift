@@ -2,6 +2,7 @@ import ArgumentParser
 import Communication
 import ExpertParallel
 import Kernels
+import Planning
 import Topology
 
 /// `bench layer`: one MoE layer on random tokens.
@@ -15,6 +16,7 @@ struct BenchLayer: WorkerCommand {
       """)
 
   @OptionGroup var run: RunOptions
+  @OptionGroup var exchange: ExchangeFlags
   @OptionGroup var results: ResultOptions
 
   @Option(help: "Tokens over all ranks.", transform: Parse.positive)
@@ -40,7 +42,20 @@ struct BenchLayer: WorkerCommand {
 
   @Option(
     name: .customLong("repeat"), help: "How often the layer is run; the median counts.", transform: Parse.positive)
-  var repeats = 15
+  var repeats = 20
+
+  @Option(
+    help: "Expert i is chosen in proportion to (i + 1)^−z; 0 leaves the choice to the router.",
+    transform: Parse.notNegativeReal)
+  var skew = 0.0
+
+  @Option(
+    help: ArgumentHelp("Rows that an expert takes of a rank's tokens, over an even share.", valueName: "f"),
+    transform: Parse.positiveReal)
+  var capacityFactor: Double?
+
+  @Flag(help: "Every choice is computed; this is what happens without --capacity-factor.")
+  var dropless = false
 
   @Flag(help: "Compare outputs and gradients of some tokens with a naive reference first.")
   var verify = false
@@ -49,30 +64,57 @@ struct BenchLayer: WorkerCommand {
     guard expertsPerToken <= experts else {
       throw ValidationError("--experts-per-token \(expertsPerToken) is more than --experts \(experts)")
     }
+    if dropless && capacityFactor != nil {
+      throw ValidationError("--dropless and --capacity-factor contradict each other")
+    }
+    if verify && skew > 0 { throw ValidationError("--verify compares with the router's own choices: without --skew") }
   }
 
   func run(on worker: Worker) throws {
     let shape = LayerBenchmark.Shape(
       tokenCount: tokens, hiddenSize: hiddenSize, intermediateSize: intermediateSize, expertCount: experts,
-      expertsPerToken: expertsPerToken, activation: activation.activation)
+      expertsPerToken: expertsPerToken, activation: activation.activation, skew: skew,
+      capacity: capacityFactor.map { .limited(factor: $0) } ?? .dropless)
     let workers = try run.start(worker)
     try worker.requireMemory(bytes: shape.leastByteCount(rankCount: worker.world.size), for: "tokens and weights")
     let layer = LayerBenchmark(shape, over: worker.world, workers: workers)
+    layer.runtime.options = exchange.options
     let difference = verify ? try verifiedDifference(layer, worker) : nil
     let measured = try LayerMeasurement(layer, mode, repeats: repeats, over: worker.world, workers)
+    try results.write(line(measured, layer, difference, worker), worker)
+  }
+
+  private func line(
+    _ measured: LayerMeasurement, _ layer: LayerBenchmark, _ difference: Double?, _ worker: Worker
+  ) -> JSONLine {
+    let gigaflops = layer.shape.flops(mode) / measured.milliseconds / 1e6
     var line = JSONLine([
-      "benchmark": .text("layer"), "mode": .text(mode.rawValue), "activation": .text(activation.rawValue),
-      "dtype": .text("f32"), "threads": .integer(workers.threadCount), "ranks": .integer(worker.world.size),
-      "milliseconds": .real(measured.milliseconds), "gflops": .real(measured.gigaflops, digits: 4),
+      "benchmark": .text("layer"), "schedule": .text(layer.runtime.options.policy.rawValue),
+      "mode": .text(mode.rawValue), "activation": .text(activation.rawValue), "ranks": .integer(worker.world.size),
+      "hosts": .integer(worker.hostCount), "threads": .integer(layer.runtime.workers.threadCount),
+      "dtype": .text("f32"), "milliseconds": .real(measured.milliseconds),
+      "forward": phase(measured.forward), "backward": phase(measured.backward),
+      "bound_milliseconds": .real(measured.boundMilliseconds),
+      "sequential_milliseconds": .real(measured.sequentialMilliseconds),
+      "overlap_efficiency": measured.overlapEfficiency.map { .real($0, digits: 3) } ?? .null,
+      "exposed_exchange_milliseconds": .real(measured.exposedMilliseconds, digits: 4),
+      "bytes_sent": .integer(measured.sentByteCount), "gflops": .real(gigaflops, digits: 4),
       "ceiling_gflops": .real(measured.ceiling, digits: 4),
-      "ceiling_share": .real(measured.gigaflops / measured.ceiling, digits: 3),
-      "exchange_milliseconds": .real(measured.exchangeMilliseconds, digits: 4),
-      "exposed_exchange_milliseconds": .real(measured.exposedMilliseconds, digits: 4), "tokens": .integer(tokens),
-      "hidden_size": .integer(hiddenSize), "intermediate_size": .integer(intermediateSize),
-      "experts": .integer(experts), "experts_per_token": .integer(expertsPerToken),
+      "ceiling_share": .real(gigaflops / measured.ceiling, digits: 3), "tasks": .integer(measured.taskCount),
+      "pokes": .integer(measured.pokeCount), "tokens": .integer(tokens), "hidden_size": .integer(hiddenSize),
+      "intermediate_size": .integer(intermediateSize), "experts": .integer(experts),
+      "experts_per_token": .integer(expertsPerToken), "skew": .real(skew),
     ])
     if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
-    try results.write(line, worker)
+    return line
+  }
+
+  private func phase(_ phase: LayerMeasurement.Phase) -> JSONLine.Value {
+    .object(
+      JSONLine([
+        "compute_milliseconds": .real(phase.compute, digits: 4),
+        "exchange_milliseconds": .real(phase.exchange, digits: 4),
+      ]))
   }
 
   /// The largest difference from the reference on any rank; more than rounding is a mistake of the program.
@@ -89,42 +131,6 @@ struct BenchLayer: WorkerCommand {
 
   /// f32 sums of some thousand products, compared with f64 ones.
   private static let tolerance = 1e-4
-}
-
-/// A layer and the matmul ceiling, measured in turn: the machine's speed drifts.
-private struct LayerMeasurement {
-  let milliseconds: Double
-  let gigaflops: Double
-  /// GFLOP/s.
-  let ceiling: Double
-  /// The slowest rank's, in the median pass.
-  let exchangeMilliseconds: Double
-  let exposedMilliseconds: Double
-
-  init(
-    _ layer: LayerBenchmark, _ mode: LayerBenchmark.Mode, repeats: Int, over world: any Communicator,
-    _ workers: WorkerPool
-  ) throws {
-    let ceiling = try MatmulCeiling.highest(over: world, workers)
-    try layer.run(mode)
-    var passes: [Double] = []
-    var ceilings: [Double] = []
-    var exchanges: [Double] = []
-    var exposures: [Double] = []
-    for _ in 0..<repeats {
-      layer.runtime.timings = ExchangeTimings()
-      passes.append(try Stopwatch.slowest(over: world) { try layer.run(mode) })
-      exchanges.append(try world.allGather(layer.runtime.timings.exchange.milliseconds).max() ?? 0)
-      exposures.append(try world.allGather(layer.runtime.timings.exposed.milliseconds).max() ?? 0)
-      ceilings.append(ceiling.gigaflops(seconds: try ceiling.seconds()))
-    }
-    let seconds = Stopwatch.median(passes)
-    milliseconds = seconds * 1e3
-    gigaflops = layer.shape.flops(mode) / seconds / 1e9
-    self.ceiling = Stopwatch.median(ceilings)
-    exchangeMilliseconds = Stopwatch.median(exchanges)
-    exposedMilliseconds = Stopwatch.median(exposures)
-  }
 }
 
 /// The experts' activation in the flag's spelling.

@@ -8,14 +8,18 @@ import Topology
 package struct ExpertLayerSetup: Hashable, Sendable {
   package var ranks = 1
   package var threads = 1
-  package var chunkRows = 1024
   package var blocks = TokenBlocks.even
+  package var exchange: ExchangeOptions
 
-  package init(ranks: Int = 1, threads: Int = 1, chunkRows: Int = 1024, blocks: TokenBlocks = .even) {
+  package init(
+    ranks: Int = 1, threads: Int = 1, chunkRows: Int = 1024, blocks: TokenBlocks = .even,
+    exchange: ExchangeOptions = ExchangeOptions()
+  ) {
     self.ranks = ranks
     self.threads = threads
-    self.chunkRows = chunkRows
     self.blocks = blocks
+    self.exchange = exchange
+    self.exchange.chunkRows = chunkRows
   }
 }
 
@@ -59,7 +63,7 @@ package final class ExpertLayerRank {
     workspace.release(to: mark)
     let runtime = ExpertRuntime(
       group: group, expertCount: batch.expertCount, workers: WorkerPool(threadCount: setup.threads),
-      workspace: workspace, chunkRows: setup.chunkRows)
+      workspace: workspace, options: setup.exchange)
     self.init(batch, runtime, setup.blocks)
   }
 

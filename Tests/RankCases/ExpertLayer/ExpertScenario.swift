@@ -33,8 +33,10 @@ package struct ExpertScenario: Sendable, CustomStringConvertible {
       expertsPerToken: expertsPerToken, expertIDs: experts, isKept: kept, seed: seed)
   }
 
-  package func setup(ranks: Int, threads: Int = 1) -> ExpertLayerSetup {
-    ExpertLayerSetup(ranks: ranks, threads: threads, chunkRows: chunkRows, blocks: blocks)
+  package func setup(
+    ranks: Int, threads: Int = 1, exchange: ExchangeOptions = ExchangeOptions()
+  ) -> ExpertLayerSetup {
+    ExpertLayerSetup(ranks: ranks, threads: threads, chunkRows: chunkRows, blocks: blocks, exchange: exchange)
   }
 
   private func keptByCapacity(_ experts: [Int32]) -> [Bool] {

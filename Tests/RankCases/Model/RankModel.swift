@@ -30,7 +30,8 @@ package final class RankModel {
     let group = try world.split(color: topology.expertParallelGroup(of: world.rank))
     replicas = try world.split(color: topology.dataParallelGroup(of: world.rank))
     let experts = ExpertRuntime(
-      group: group, expertCount: configuration.expertCount, workers: workers, workspace: workspace, chunkRows: 5)
+      group: group, expertCount: configuration.expertCount, workers: workers, workspace: workspace,
+      options: ExchangeOptions(chunkRows: 5))
     let layout = ModelLayout.make(configuration, hostedExperts: experts.hostedExperts)
     self.configuration = configuration
     runtime = ModelRuntime(

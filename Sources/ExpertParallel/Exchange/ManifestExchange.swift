@@ -20,7 +20,7 @@ struct ManifestExchange {
     let hostedCount = plan.placement.experts(of: own).count
     let limit = DispatchManifest.wordLimit(
       tokenCount: tokenLimit, expertsPerToken: expertsPerToken, hostedCount: hostedCount)
-    let tag = RowExchange.tag(.manifest, sequence: sequence)
+    let tag = MessageKind.manifest.tag(sequence: sequence)
     var receives: [(buffer: Buffer<Int32>, request: Request)] = []
     var sends: [Request] = []
     for peer in 0..<group.size where peer != own.index {

@@ -13,6 +13,8 @@ package struct ReceivePlan: Hashable, Sendable {
   package private(set) var groupOffsets: [Int] = [0]
   /// Rows in use in each group. [e]
   package private(set) var groupCounts: [Int]
+  /// Rows in use of each source's in each group. [P][e]
+  private let countsPerSource: [[Int]]
   /// Rows sent by each source. [P]
   package let rowCounts: [Int]
   /// Rows that go back to each source. [P]
@@ -24,11 +26,16 @@ package struct ReceivePlan: Hashable, Sendable {
 
   /// - Parameter manifests: one per source rank, in order, this rank's own included.
   package init(_ manifests: [DispatchManifest]) {
-    let hostedCount = manifests.first?.countsPerExpert.count ?? 0
+    // Only this rank's own manifest speaks of shadows, which come behind the hosted experts.
+    let expertCount = manifests.map(\.countsPerExpert.count).max() ?? 0
     rowCounts = manifests.map(\.rowCount)
     returnRowCounts = manifests.map(\.returnRowCount)
     assignments = manifests.map { Array($0.assignments) }
-    groupCounts = (0..<hostedCount).map { expert in manifests.reduce(0) { $0 + $1.countsPerExpert[expert] } }
+    countsPerSource = manifests.map(\.countsPerExpert)
+    groupCounts = Array(repeating: 0, count: expertCount)
+    for manifest in manifests {
+      for (expert, count) in manifest.countsPerExpert.enumerated() { groupCounts[expert] += count }
+    }
     for count in groupCounts {
       groupOffsets.append((groupOffsets.last ?? 0) + (count + Self.alignment - 1) / Self.alignment * Self.alignment)
     }
@@ -37,8 +44,8 @@ package struct ReceivePlan: Hashable, Sendable {
     for manifest in manifests {
       var places: [Int32] = []
       places.reserveCapacity(manifest.assignments.count)
-      for expert in 0..<hostedCount {
-        for _ in 0..<manifest.countsPerExpert[expert] {
+      for (expert, count) in manifest.countsPerExpert.enumerated() {
+        for _ in 0..<count {
           places.append(Int32(next[expert]))
           next[expert] += 1
         }
@@ -54,41 +61,11 @@ package struct ReceivePlan: Hashable, Sendable {
   package func paddedGroup(_ expert: LocalExpert) -> Range<Int> {
     groupOffsets[expert.index]..<groupOffsets[expert.index + 1]
   }
+  /// How many rows of an expert each source sent. [P]
+  package func sourceCounts(_ expert: LocalExpert) -> [Int] {
+    countsPerSource.map { $0.indices.contains(expert.index) ? $0[expert.index] : 0 }
+  }
   package func group(_ expert: LocalExpert) -> Range<Int> {
     groupOffsets[expert.index]..<groupOffsets[expert.index] + groupCounts[expert.index]
-  }
-}
-
-/// The sum behind each row that goes back to one source: expert rows in order of the token's choice.
-package struct ReturnPlan: Hashable, Sendable {
-  /// Where each return row's summands begin. [rows + 1]
-  package let offsets: [Int32]
-  /// The place of each summand among the experts' rows.
-  package let positions: [Int32]
-
-  package init(_ plan: ReceivePlan, source: Rank) {
-    let assignments = plan.assignments[source.index]
-    let places = plan.positions[source.index]
-    var counts = Array(repeating: Int32(0), count: plan.returnRowCounts[source.index] + 1)
-    for assignment in assignments { counts[Int(assignment.returnRow) + 1] += 1 }
-    for row in 0..<plan.returnRowCounts[source.index] { counts[row + 1] += counts[row] }
-    var next = counts
-    // Ordered by insertion on the sender's index: within a row that is the order of choice.
-    var indices = Array(repeating: Int32(0), count: assignments.count)
-    var sorted = Array(repeating: Int32(0), count: assignments.count)
-    for (assignment, place) in zip(assignments, places) {
-      let row = Int(assignment.returnRow)
-      var slot = Int(next[row])
-      next[row] += 1
-      while slot > Int(counts[row]) && indices[slot - 1] > assignment.index {
-        indices[slot] = indices[slot - 1]
-        sorted[slot] = sorted[slot - 1]
-        slot -= 1
-      }
-      indices[slot] = assignment.index
-      sorted[slot] = place
-    }
-    offsets = counts
-    positions = sorted
   }
 }

@@ -10,9 +10,9 @@ package struct DispatchManifest: Hashable, Sendable {
   package let hiddenSize: Int32
   package let rowCount: Int
   package let returnRowCount: Int
-  /// Assignments of each of the receiver's experts. [e]
+  /// Assignments of each of the receiver's experts; in a rank's manifest to itself those of its shadows follow. [e]
   package let countsPerExpert: [Int]
-  /// Ordered by (expert, token).
+  /// Ordered by (slot, token).
   package let assignments: ArraySlice<DispatchPlan.Assignment>
 
   private static let magic: Int32 = 0x5357_5944
@@ -24,13 +24,18 @@ package struct DispatchManifest: Hashable, Sendable {
     self.hiddenSize = Int32(hiddenSize)
     rowCount = plan.rows(to: peer).count
     returnRowCount = plan.returnRowCounts[peer.index]
-    countsPerExpert = plan.placement.experts(of: peer).map { plan.assignmentCount(of: GlobalExpert($0)) }
+    countsPerExpert = plan.slots(of: peer).map { plan.assignmentCount(ofSlot: $0) }
     assignments = plan.assignments[plan.assignments(of: peer)]
+  }
+
+  /// The words of a manifest.
+  package static func wordCount(assignmentCount: Int, hostedCount: Int) -> Int {
+    headerCount + hostedCount + assignmentCount * wordsPerAssignment
   }
 
   /// The most words a manifest can have.
   package static func wordLimit(tokenCount: Int, expertsPerToken: Int, hostedCount: Int) -> Int {
-    headerCount + hostedCount + tokenCount * min(expertsPerToken, hostedCount) * wordsPerAssignment
+    wordCount(assignmentCount: tokenCount * min(expertsPerToken, hostedCount), hostedCount: hostedCount)
   }
 
   package var words: [Int32] {

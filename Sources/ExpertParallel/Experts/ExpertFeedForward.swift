@@ -20,7 +20,7 @@ package struct ExpertActivations: Sendable {
   let weights: Tensor
 }
 
-/// The hosted experts of one layer, computing over ragged groups of rows.
+/// The experts of one layer that one rank computes, over ragged groups of rows.
 ///
 /// A task is a block of one expert's rows, or, for weight gradients, a block of rows of one matrix over all of the
 /// expert's tokens: the order of that sum is the batch's, whatever the threads and messages did.
@@ -28,40 +28,38 @@ struct ExpertFeedForward {
   let activation: ExpertActivation
   let experts: [ExpertWeights]
   let plan: ReceivePlan
-  let rowTasks: [RowTask]
+  let weightTasks: [WeightTask]
 
-  // Experts are many, so threads find enough tasks among whole groups of the usual size.
-  private static let largestBlock = 640
-
-  /// A block of one expert's rows, the padding behind them included.
-  struct RowTask {
+  /// A block of rows of one matrix's gradient.
+  struct WeightTask {
     let expert: Int
+    let isInput: Bool
     let rows: Range<Int>
   }
+
+  /// Rows of a matrix's gradient that are computed at once.
+  private static let largestBlock = 640
 
   init(_ activation: ExpertActivation, _ experts: [ExpertWeights], plan: ReceivePlan) {
     precondition(experts.count == plan.expertCount, "\(experts.count) experts for \(plan.expertCount) groups")
     self.activation = activation
     self.experts = experts
     self.plan = plan
-    var tasks: [RowTask] = []
-    for expert in experts.indices {
-      let group = plan.paddedGroup(LocalExpert(expert))
-      let blocks = RowBlocks(rowCount: group.count, largest: Self.largestBlock)
-      for block in 0..<blocks.count {
-        let rows = blocks[block]
-        tasks.append(
-          RowTask(expert: expert, rows: group.lowerBound + rows.lowerBound..<group.lowerBound + rows.upperBound))
+    weightTasks = experts.indices.flatMap { expert in
+      [true, false].flatMap { isInput in
+        let blocks = RowBlocks(
+          rowCount: isInput ? experts[expert].input.rows : experts[expert].output.rows, largest: Self.largestBlock)
+        return (0..<blocks.count).map { WeightTask(expert: expert, isInput: isInput, rows: blocks[$0]) }
       }
     }
-    rowTasks = tasks
   }
 
   func forward(_ task: RowTask, _ activations: ExpertActivations, into y: Tensor, _ lane: Lane) {
-    let weights = experts[task.expert]
+    let weights = experts[task.expert.index]
     let h = activations.h[rows: task.rows]
     let a = lane.scratchTensor(task.rows.count, weights.intermediateSize)
     lane.multiply(Matrix(activations.x[rows: task.rows]), Matrix(weights.input).transposed, into: Matrix(h))
+    lane.poke()
     switch activation {
     case .swiGLU: swiGLURows(h, into: a, rows: 0..<task.rows.count)
     case .gelu: geluRows(h, into: a, rows: 0..<task.rows.count)
@@ -88,11 +86,12 @@ extension ExpertFeedForward {
   func inputGradient(
     _ task: RowTask, _ activations: ExpertActivations, _ gradients: ExpertGradientRows, _ lane: Lane
   ) {
-    let weights = experts[task.expert]
+    let weights = experts[task.expert.index]
     let rows = task.rows
     let da = lane.scratchTensor(rows.count, weights.intermediateSize)
     let dh = gradients.dh[rows: rows]
     lane.multiply(Matrix(gradients.g[rows: rows]), Matrix(weights.output), into: Matrix(da))
+    lane.poke()
     switch activation {
     case .swiGLU:
       swiGLUExpertBackwardRows(
@@ -104,23 +103,6 @@ extension ExpertFeedForward {
         weightedA: gradients.weightedA[rows: rows], rowGradients: gradients.dWeights[rows: rows], rows: 0..<rows.count)
     }
     lane.multiply(Matrix(dh), Matrix(weights.input), into: Matrix(gradients.dx[rows: rows]))
-  }
-
-  /// A block of rows of one matrix's gradient.
-  struct WeightTask {
-    let expert: Int
-    let isInput: Bool
-    let rows: Range<Int>
-  }
-
-  var weightTasks: [WeightTask] {
-    experts.indices.flatMap { expert in
-      [true, false].flatMap { isInput in
-        let blocks = RowBlocks(
-          rowCount: isInput ? experts[expert].input.rows : experts[expert].output.rows, largest: Self.largestBlock)
-        return (0..<blocks.count).map { WeightTask(expert: expert, isInput: isInput, rows: blocks[$0]) }
-      }
-    }
   }
 
   func weightGradient(

@@ -7,10 +7,11 @@ import Tensors
 
 /// Single-threaded matrix multiplication by oneDNN (API 2.x), one engine a thread.
 ///
-/// Only this file knows oneDNN. A primitive is made once for each combination of extents, strides and mode and kept. The
+/// Only this file knows oneDNN's matmul. A primitive is made once for each combination of extents, strides and mode and kept. The
 /// weights are given as they lie: results are bitwise those of packed weights, and packing anew each step costs more than
-/// it saves (docs/decisions). oneDNN's matmul primitive gives a row the same bits whatever the number of rows is.
-final class MatmulEngine {
+/// it saves (docs/decisions). With AVX-512 the primitive gives a row the same bits whatever the number of rows is; without,
+/// it falls back to a gemm that does not (see `MatmulEngine`).
+final class OneDNNMatmul {
   private var primitives: [Signature: Primitive] = [:]
   private let engine: dnnl_engine_t
   private let stream: dnnl_stream_t
@@ -36,14 +37,6 @@ final class MatmulEngine {
   }
 
   func multiply(_ a: Matrix, _ b: Matrix, into c: Matrix, accumulating: Bool) {
-    precondition(
-      a.columns == b.rows && c.rows == a.rows && c.columns == b.columns,
-      "[\(a.rows), \(a.columns)] · [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
-    guard c.rows > 0 && c.columns > 0 else { return }
-    guard a.columns > 0 else {
-      if !accumulating { c.fillWithZeros() }
-      return
-    }
     run(primitive(for: Signature(a, b, c, accumulating: accumulating)), a, b.pointer, into: c)
   }
 
@@ -70,12 +63,6 @@ final class MatmulEngine {
     let made = Primitive(signature, engine: engine)
     primitives[signature] = made
     return made
-  }
-}
-
-extension Matrix {
-  fileprivate func fillWithZeros() {
-    for row in 0..<rows { (pointer + row * rowStride).update(repeating: 0, count: columns) }
   }
 }
 

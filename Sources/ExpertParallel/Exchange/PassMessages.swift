@@ -1,0 +1,107 @@
+import Communication
+import Planning
+import Tensors
+import Topology
+
+/// The messages of one pass over a layer, on one rank: rows in, results in, and what leaves.
+///
+/// All receives that the window allows are posted when it is made, before anything is computed.
+final class PassMessages {
+  let sequence: Int32
+  private let group: any Communicator
+  private let rows: [ChunkReceiver]
+  private let results: [ChunkReceiver]
+  /// The gate weights' gradients, one message a peer; in the backward pass only.
+  private let gates: [ChunkReceiver]
+  private let sender: ChunkSender
+  /// Requests that are not known to be done: what a poke looks at.
+  private var open: [Request] = []
+  private var seenCompletions = -1
+  private var failure: CommunicationError?
+  private(set) var pokeCount = 0
+  /// Rows of a message that is not cut; far from overflow.
+  private static let unlimited = 1 << 40
+
+  init(_ plan: ExchangePlan, pass: Pass, width: Int, sequence: Int32, on runtime: ExpertRuntime)
+    throws(CommunicationError)
+  {
+    let (group, workspace, window) = (runtime.group, runtime.workspace, runtime.options.window)
+    self.sequence = sequence
+    self.group = group
+    let longest = max(plan.chunkRows, 1)
+    func receivers(
+      _ kind: MessageKind, counts: [Int], width: Int, chunkRows: Int, keepsAll: Bool
+    ) -> [ChunkReceiver] {
+      group.ranks.map { peer in
+        ChunkReceiver(
+          kind, sequence: sequence, from: peer.index, rowCount: peer == group.rank ? 0 : counts[peer.index],
+          width: width,
+          chunkRows: chunkRows, window: window.perPeer, keepsAll: keepsAll, group: group, workspace: workspace)
+      }
+    }
+    rows = receivers(
+      .rows, counts: plan.received.rowCounts, width: width, chunkRows: plan.chunkRows, keepsAll: false)
+    results = receivers(
+      .results, counts: plan.dispatch.returnRowCounts, width: width, chunkRows: plan.chunkRows, keepsAll: true)
+    let gateCounts = pass == .backward ? group.ranks.map { plan.dispatch.assignments(of: $0).count } : []
+    gates =
+      pass == .backward
+      ? receivers(.gateGradients, counts: gateCounts, width: 1, chunkRows: Self.unlimited, keepsAll: true) : []
+    let mostGates = pass == .backward ? plan.received.assignments.map(\.count).max() ?? 0 : 0
+    sender = ChunkSender(
+      window: group.size > 1 ? window.total : 0, chunkRows: max(longest, (mostGates + width - 1) / max(width, 1)),
+      width: width, group: group, workspace: workspace)
+    try post()
+  }
+
+  /// The results of each peer, as far as they have come. [P]
+  var returned: [Tensor] { results.map(\.whole) }
+  /// The gate gradients of each peer. [P]
+  var returnedGates: [Tensor] { gates.map(\.whole) }
+  /// The ranks that messages are still open with.
+  var openPeers: [Rank] { open.filter { !$0.isDone }.map(\.worldPeer) }
+
+  func send(_ kind: MessageKind, to peer: Int, rows: Int, width: Int, pack: (Tensor) -> Void) throws(CommunicationError)
+  {
+    open.append(try sender.send(kind, sequence: sequence, to: peer, rows: rows, width: width, pack: pack))
+  }
+
+  /// Lets MPI move messages. It is called between tasks, where nothing can be thrown: an error shows in `collect`.
+  func poke() {
+    guard failure == nil, !open.isEmpty else { return }
+    pokeCount += 1
+    do throws(CommunicationError) { try group.poke(open) } catch { failure = error }
+  }
+
+  /// What came and what left since it was last asked.
+  func collect(
+    rows arrived: (_ source: Int, _ rows: Range<Int>, _ content: Tensor) -> Void,
+    results returned: (_ peer: Int, _ rows: Range<Int>) -> Void,
+    gates returnedGates: (_ peer: Int) -> Void, sent: (_ peer: Int) -> Void
+  ) throws(CommunicationError) {
+    if let failure { throw failure }
+    guard group.job.completedRequestCount != seenCompletions else { return }
+    seenCompletions = group.job.completedRequestCount
+    sender.collect(left: sent)
+    for receiver in rows {
+      while let chunk = try receiver.take() { arrived(receiver.peer, chunk.rows, chunk.content) }
+    }
+    for receiver in results {
+      while let chunk = try receiver.take() { returned(receiver.peer, chunk.rows) }
+    }
+    for receiver in gates where try receiver.take() != nil { returnedGates(receiver.peer) }
+    open.removeAll { $0.isDone }
+    try post()
+  }
+
+  private func post() throws(CommunicationError) {
+    for receiver in rows { try receiver.post { open.append($0) } }
+    for receiver in results { try receiver.post { open.append($0) } }
+    for receiver in gates { try receiver.post { open.append($0) } }
+  }
+}
+
+/// A direction of a layer.
+package enum Pass: String, Hashable, Sendable {
+  case forward, backward
+}

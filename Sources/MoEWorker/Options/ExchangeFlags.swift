@@ -1,0 +1,31 @@
+import ArgumentParser
+import ExpertParallel
+import Planning
+
+extension SchedulePolicy: ExpressibleByArgument {}
+
+/// How the exchange of tokens and the experts' work are put in order. Nothing here changes a bit of any result.
+struct ExchangeFlags: ParsableArguments {
+  @Option(help: "sequential, pairwise (FasterMoE's) or eager. (default: what is predicted to be fastest)")
+  var schedule: SchedulePolicy?
+
+  @Option(help: "Ranks of a group of the pairwise schedule. (default: 1)", transform: Parse.positive)
+  var groupSize: Int?
+
+  @Option(help: "Rows that a message carries at most. (default: about 128 KiB)", transform: Parse.positive)
+  var chunkRows: Int?
+
+  @Option(
+    help: "Rows of an expert that are computed between two looks at messages. (default: 256)",
+    transform: Parse.positive)
+  var taskRows: Int?
+
+  var options: ExchangeOptions {
+    var options = ExchangeOptions()
+    if let schedule { options.policy = schedule }
+    if let groupSize { options.groupSize = groupSize }
+    options.chunkRows = chunkRows
+    if let taskRows { options.taskRows = taskRows }
+    return options
+  }
+}
