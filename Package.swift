@@ -47,7 +47,7 @@ let package = Package(
     // Where ranks meet tokens
     .target(
       name: "ExpertParallel",
-      dependencies: ["Communication", "Kernels", "Planning", "Tensors", "Topology"],
+      dependencies: ["Communication", "Kernels", "Planning", "Tensors", "Topology", "Tracing"],
       swiftSettings: safe),
 
     // The model, its files and its text

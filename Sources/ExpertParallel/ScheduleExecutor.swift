@@ -3,6 +3,7 @@ import Kernels
 import Planning
 import Tensors
 import Topology
+import Tracing
 
 extension ExpertRuntime {
   /// Carries out a pass: the loop between a pure state machine and messages, tasks and memory.
@@ -46,6 +47,9 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     let clock = ContinuousClock()
     let start = clock.now
     var inFlight = start
+    let activity = runtime.group.activity
+    runtime.trace?.site = TraceSite(
+      step: activity.step.map(Int32.init), layer: activity.layer.map(Int32.init), pass: Expert.pass.traced)
     let sentBefore = runtime.group.traffic.sentByteCount
     // Whoever pokes between tasks already, a sum of gradients, goes on doing so.
     let outer = runtime.workers.betweenTasks
@@ -123,17 +127,48 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   }
 
   private func compute(_ tasks: [Int]) {
-    runtime.workers.run(tasks.count) { index, lane in pass.compute(tasks[index], lane) }
+    traced(tasks, kind: kind) { pass.compute($0, $1) }
     timings.taskCount += tasks.count
     uncomputedCount -= tasks.count
     schedule.note(.computed(tasks))
     if uncomputedCount == 0 { noteAllComputed() }
   }
 
-  private func noteAllComputed() { sums.noteOwn(workers: runtime.workers) }
+  /// Runs tasks. One thread's are noted one by one, those of several threads together.
+  private func traced(_ tasks: [Int], kind: (Int) -> TraceKind, _ body: (_ task: Int, _ lane: Lane) -> Void) {
+    guard let trace = runtime.trace, let first = tasks.first else {
+      return runtime.workers.run(tasks.count) { index, lane in body(tasks[index], lane) }
+    }
+    guard runtime.workers.threadCount == 1 else {
+      let start = trace.now
+      runtime.workers.run(tasks.count) { index, lane in body(tasks[index], lane) }
+      return trace.record(kind(first), since: start)
+    }
+    runtime.workers.run(tasks.count) { index, lane in
+      let start = trace.now
+      body(tasks[index], lane)
+      trace.record(kind(tasks[index]), since: start)
+    }
+  }
+
+  private func kind(_ task: Int) -> TraceKind {
+    let hostedCount = pass.plan.received.expertCount - pass.plan.dispatch.shadows.count
+    if pass.plan.tasks[task].expert.index >= hostedCount { return .shadowedRows }
+    return pass.work.isOwn(task) ? .ownRows : .remoteRows
+  }
+
+  private func noteAllComputed() {
+    combining { sums.noteOwn(workers: runtime.workers) }
+  }
+
+  private func combining(_ body: () -> Void) {
+    let start = runtime.trace?.now
+    body()
+    if let start { runtime.trace?.record(.combining, since: start) }
+  }
 
   private func finalize(_ tasks: [Int]) {
-    runtime.workers.run(tasks.count) { index, lane in pass.finalize(tasks[index], lane) }
+    traced(tasks, kind: { _ in .weightGradients }) { pass.finalize($0, $1) }
     timings.taskCount += tasks.count
     schedule.note(.finalized(tasks))
     guard !pass.streams.isEmpty else { return }
@@ -184,11 +219,13 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     }
     try messages.collect(
       rows: { source, rows, content in
+        let start = runtime.trace?.now
         pass.unpack(rows, of: source, content, runtime.workers)
+        if let start { runtime.trace?.record(.unpacking, since: start) }
         note(.arrived(source: source))
       },
       results: { peer, rows in
-        sums.noteReturned(peer, rows, workers: runtime.workers)
+        combining { sums.noteReturned(peer, rows, workers: runtime.workers) }
         note(.returned(peer: peer))
       },
       gates: { peer in
@@ -213,4 +250,8 @@ extension ExchangeTimings.Phase {
     pokeCount += other.pokeCount
     sentByteCount += other.sentByteCount
   }
+}
+
+extension Pass {
+  fileprivate var traced: TraceSite.Pass { self == .forward ? .forward : .backward }
 }

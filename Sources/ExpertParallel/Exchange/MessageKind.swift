@@ -1,4 +1,5 @@
 import Communication
+import Tracing
 
 /// What a message of an exchange carries.
 enum MessageKind: Int32 {
@@ -10,6 +11,16 @@ enum MessageKind: Int32 {
   func tag(sequence: Int32, stream: Int = 0) -> Tag {
     precondition(stream < Self.streamLimit, "stream \(stream) of \(Self.streamLimit)")
     return Tag(((sequence & 0xff) << 3 | rawValue) << 9 | Int32(stream))
+  }
+
+  /// What a trace calls it.
+  var traceKind: TraceKind {
+    switch self {
+    case .manifest: .manifest
+    case .rows: .dispatch
+    case .results, .gateGradients: .results
+    case .parameters, .parameterGradients: .shadows
+    }
   }
 
   private static let streamLimit = 1 << 9

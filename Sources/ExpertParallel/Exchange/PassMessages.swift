@@ -54,7 +54,7 @@ final class PassMessages {
     let mostGates = pass == .backward ? plan.received.assignments.map(\.count).max() ?? 0 : 0
     sender = ChunkSender(
       window: group.size > 1 ? window.total : 0, chunkRows: max(longest, (mostGates + width - 1) / max(width, 1)),
-      width: width, group: group, workspace: workspace)
+      width: width, on: runtime)
     try post()
   }
 

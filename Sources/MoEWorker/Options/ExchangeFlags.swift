@@ -28,6 +28,21 @@ struct ExchangeFlags: ParsableArguments {
     case tasks, thread
   }
 
+  @Option(
+    help: """
+      Whether ranks compute a popular expert's rows themselves, with a copy of its parameters: on (where it is predicted \
+      to pay) or off. (default: off)
+      """)
+  var shadow = Switch.off
+
+  @Option(
+    help: "Mebibytes of each rank for such copies, per layer. (default: 256)", transform: Parse.positive)
+  var shadowMemory = 256
+
+  enum Switch: String, ExpressibleByArgument, CaseIterable {
+    case on, off
+  }
+
   var options: ExchangeOptions {
     var options = ExchangeOptions()
     options.pokesBetweenTasks = progress == .tasks
