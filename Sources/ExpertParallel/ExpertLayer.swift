@@ -114,7 +114,9 @@ extension ExpertRuntime {
     let own = workspace.buffer(of: Int32.self, count: expertCount + 1)
     let all = workspace.buffer(of: Int32.self, count: (expertCount + 1) * group.size)
     own.copy(from: (decision.rowCounts(expertCount: expertCount) + [decision.tokenCount]).map(Int32.init))
+    let sentBefore = group.traffic.sentByteCount
     try group.allGather(own, into: all)
+    timings.forward.sentByteCount += group.traffic.sentByteCount - sentBefore
     let rows = (0..<group.size).map {
       all[$0 * (expertCount + 1)..<($0 + 1) * (expertCount + 1)].elements.map(Int.init)
     }

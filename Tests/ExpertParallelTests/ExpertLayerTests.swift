@@ -35,6 +35,36 @@ struct ExpertLayerTests {
     }
   }
 
+  @Test(
+    "gives the same bits under every schedule, in however small messages, windows and tasks",
+    arguments: ExpertScenario.all,
+    ExpertLayerTests.exchanges)
+  func sameBitsAnySchedule(scenario: ExpertScenario, exchange: ExchangeOptions) throws {
+    let batch = scenario.batch(.swiGLU)
+    let alone = try batch.run(ExpertLayerSetup())
+    for (ranks, threads) in [(2, 1), (3, 1), (4, 2)] {
+      let result = try batch.run(
+        ExpertLayerSetup(
+          ranks: ranks, threads: threads, chunkRows: exchange.chunkRows ?? 1024, blocks: scenario.blocks,
+          exchange: exchange))
+      let difference = result.firstDifference(from: alone)
+      #expect(difference == nil, "\(ranks) ranks of \(threads) threads: \(difference ?? "")")
+    }
+  }
+
+  /// Every schedule, with chunks, tasks, windows and groups that divide nothing.
+  static let exchanges: [ExchangeOptions] = [
+    ExchangeOptions(policy: .sequential, chunkRows: 3, window: SendWindow(total: 1, perPeer: 1)),
+    ExchangeOptions(
+      policy: .pairwise, groupSize: 1, chunkRows: 2, taskRows: 64, window: SendWindow(total: 2, perPeer: 1)),
+    ExchangeOptions(
+      policy: .pairwise, groupSize: 2, chunkRows: 7, taskRows: 64, window: SendWindow(total: 3, perPeer: 2)),
+    ExchangeOptions(policy: .pairwise, groupSize: 9, chunkRows: 100, taskRows: 1000),
+    ExchangeOptions(policy: .eager, chunkRows: 1, taskRows: 64, window: SendWindow(total: 1, perPeer: 1)),
+    ExchangeOptions(policy: .eager, chunkRows: 5, taskRows: 64, window: SendWindow(total: 2, perPeer: 2)),
+    ExchangeOptions(policy: .eager, taskRows: 1000),
+  ]
+
   @Test("gives the same bits however tokens lie on the ranks and messages are cut", arguments: [1, 3, 7, 1024])
   func sameBitsAnyBlocks(chunkRows: Int) throws {
     let batch = ExpertScenario.all[0].batch(.swiGLU)

@@ -1,17 +1,21 @@
 import Communication
 import ExpertParallel
+import Planning
 package import TestSupport
 
-/// The expert layer over MPI: what one rank alone computes, bit for bit.
-package let expertLayerCases: [RankCase] = [ExpertActivation.swiGLU, .gelu].map { activation in
-  RankCase("experts: every scenario has the bits of one rank (\(activation))") { context in
+/// The expert layer over MPI: what one rank alone computes, bit for bit, under every schedule.
+package let expertLayerCases: [RankCase] = SchedulePolicy.allCases.map { policy in
+  let activation = policy == .eager ? ExpertActivation.swiGLU : .gelu
+  return RankCase("experts: every scenario has the bits of one rank (\(policy))") { context in
     for scenario in ExpertScenario.all {
       context.step("\(scenario)")
       let batch = scenario.batch(activation)
       let alone = try LoopbackFabric.run(ranks: 1) { world in
         try ExpertLayerRank(batch, on: world, ExpertLayerSetup()).step()
       }
-      let rank = ExpertLayerRank(batch, on: context.world, scenario.setup(ranks: context.size))
+      let rank = ExpertLayerRank(
+        batch, on: context.world,
+        scenario.setup(ranks: context.size, exchange: ExchangeOptions(policy: policy, groupSize: 2)))
       let part = alone[0].part(tokens: rank.tokens, experts: rank.runtime.hostedExperts, of: batch)
       for call in 1...2 {
         let difference = try rank.step().firstDifference(from: part)
