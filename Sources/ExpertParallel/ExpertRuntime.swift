@@ -15,6 +15,9 @@ package final class ExpertRuntime {
   package let workspace: Workspace
   /// How exchanges are carried out; the same on all ranks.
   package var options: ExchangeOptions
+  /// Decides in each forward pass of a layer which of its experts are shadowed where; nil leaves them where they live.
+  /// It is given the same load on all ranks and must decide the same.
+  package var chooseShadows: ((_ load: RoutingLoad, _ layer: Int) -> ShadowPlan)?
   /// Where the time went since this was last set.
   package var timings = ExchangeTimings()
 

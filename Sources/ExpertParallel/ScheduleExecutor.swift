@@ -20,6 +20,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   private var schedule: any ExchangeSchedule
   private var sums: ResultSums
   private var uncomputedCount: Int
+  /// Final tasks of each local expert that are not done.
+  private var unfinished: [Int32: Int] = [:]
+  /// Which of the streams that tasks wait for have been reported.
+  private var reportedStreams: [Bool]
   private var timings = ExchangeTimings.Phase()
 
   init(_ pass: Expert, sequence: Int32, on runtime: ExpertRuntime) throws(CommunicationError) {
@@ -27,12 +31,15 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     self.runtime = runtime
     let options = runtime.options
     messages = try PassMessages(
-      pass.plan, pass: Expert.pass, width: pass.tokens.columns, sequence: sequence, on: runtime)
+      pass.plan, pass: Expert.pass, width: pass.tokens.columns, streams: pass.streams.map(\.stream), sequence: sequence,
+      on: runtime)
     schedule = options.policy.schedule(
       pass.work, window: options.window, groupSize: options.groupSize, parallelism: runtime.workers.threadCount)
     sums = ResultSums(
       pass.plan, own: pass.computed, weights: pass.sumWeights, returned: messages.returned, into: pass.out)
     uncomputedCount = pass.work.taskCount
+    for expert in pass.work.finalExperts { unfinished[expert, default: 0] += 1 }
+    reportedStreams = Array(repeating: false, count: pass.work.arrivalChunks.count - pass.work.rankCount)
   }
 
   func run() throws(CommunicationError) {
@@ -42,9 +49,11 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     let sentBefore = runtime.group.traffic.sentByteCount
     // Whoever pokes between tasks already, a sum of gradients, goes on doing so.
     let outer = runtime.workers.betweenTasks
-    runtime.workers.betweenTasks = { [messages] in
-      messages.poke()
-      outer?()
+    if runtime.options.pokesBetweenTasks {
+      runtime.workers.betweenTasks = { [messages] in
+        messages.poke()
+        outer?()
+      }
     }
     defer { runtime.workers.betweenTasks = outer }
     // Own rows need no message: they are put in place when the first messages are under way.
@@ -64,7 +73,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
           pass.placeOwnRows(runtime.workers)
           hasPlacedOwnRows = true
         }
-      case .finish: break loop
+      case .finish:
+        try drainStreams(poking: outer)
+        inFlight = max(inFlight, clock.now)
+        break loop
       }
       let began = clock.now
       switch action {
@@ -124,6 +136,9 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     runtime.workers.run(tasks.count) { index, lane in pass.finalize(tasks[index], lane) }
     timings.taskCount += tasks.count
     schedule.note(.finalized(tasks))
+    guard !pass.streams.isEmpty else { return }
+    for task in tasks { unfinished[pass.work.finalExperts[task], default: 0] -= 1 }
+    for (stream, expert) in pass.streams where unfinished[Int32(expert.index), default: 0] == 0 { stream.noteReady() }
   }
 
   private func placeOwnGates(_ own: Int) {
@@ -143,6 +158,21 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
       outer?()
       return try collect()
     }
+  }
+
+  /// Waits until the shadows' parameters, or gradients, are where they belong.
+  private func drainStreams(poking outer: (() -> Void)?) throws(CommunicationError) {
+    guard pass.streams.contains(where: { !$0.stream.isDone }) else { return }
+    let began = ContinuousClock.now
+    try messages.advanceStreams()
+    try runtime.group.wait(in: "the exchange of shadowed experts", missing: messages.openPeers) {
+      () throws(CommunicationError) in
+      messages.poke()
+      outer?()
+      _ = try collect()
+      return pass.streams.allSatisfy(\.stream.isDone)
+    }
+    timings.exposed += ContinuousClock.now - began
   }
 
   /// Tells the schedule what happened; whether anything did.
@@ -166,6 +196,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
         note(.returned(peer: peer))
       },
       sent: { note(.sent(peer: $0)) })
+    for stream in reportedStreams.indices where !reportedStreams[stream] && pass.streams[stream].stream.isWhole {
+      reportedStreams[stream] = true
+      note(.arrived(source: pass.work.rankCount + stream))
+    }
     return isEventful
   }
 }

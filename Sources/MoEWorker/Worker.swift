@@ -21,8 +21,10 @@ struct Worker {
   }
 
   var host: HostSurvey { hosts[world.rank.index] }
+  /// Which ranks share a machine.
+  var hostMap: HostMap { HostMap(names: hosts.map(\.machine)) }
   /// How many machines the job runs on.
-  var hostCount: Int { Set(hosts.map(\.machine)).count }
+  var hostCount: Int { hostMap.hostCount }
 
   /// Warns of what all ranks have noticed alike.
   func warn(_ message: String) {

@@ -77,6 +77,7 @@ struct BenchLayer: WorkerCommand {
       capacity: capacityFactor.map { .limited(factor: $0) } ?? .dropless)
     let workers = try run.start(worker)
     try worker.requireMemory(bytes: shape.leastByteCount(rankCount: worker.world.size), for: "tokens and weights")
+    if exchange.progress == .thread { worker.world.startProgressThread() }
     let layer = LayerBenchmark(shape, over: worker.world, workers: workers)
     layer.runtime.options = exchange.options
     let difference = verify ? try verifiedDifference(layer, worker) : nil

@@ -20,8 +20,17 @@ struct ExchangeFlags: ParsableArguments {
     transform: Parse.positive)
   var taskRows: Int?
 
+  @Option(
+    help: "Who lets MPI move messages while experts compute: tasks (pokes between tasks) or thread. (default: tasks)")
+  var progress = ProgressStrategy.tasks
+
+  enum ProgressStrategy: String, ExpressibleByArgument, CaseIterable {
+    case tasks, thread
+  }
+
   var options: ExchangeOptions {
     var options = ExchangeOptions()
+    options.pokesBetweenTasks = progress == .tasks
     if let schedule { options.policy = schedule }
     if let groupSize { options.groupSize = groupSize }
     options.chunkRows = chunkRows

@@ -19,14 +19,18 @@ package struct MachineModel: Hashable, Sendable, Codable {
   }
 }
 
-/// The time of a message: latency + bytes / bandwidth (Hockney's α–β model).
+/// The time of a message: latency + bytes / bandwidth (Hockney's α–β model), and what it costs the processor at each end
+/// whatever its length (the o of LogP, Culler et al. 1993).
 package struct LinkCost: Hashable, Sendable, Codable {
   package var latencySeconds: Double
   package var bytesPerSecond: Double
+  /// Of the processor that sends or receives.
+  package var messageSeconds: Double
 
-  package init(latencySeconds: Double, bytesPerSecond: Double) {
+  package init(latencySeconds: Double, bytesPerSecond: Double, messageSeconds: Double = 0) {
     self.latencySeconds = latencySeconds
     self.bytesPerSecond = bytesPerSecond
+    self.messageSeconds = messageSeconds
   }
 
   package func seconds(bytes: Double) -> Double { latencySeconds + bytes / bytesPerSecond }
@@ -65,6 +69,14 @@ package struct MatmulRate: Hashable, Sendable, Codable {
     let share = (logarithm(rows) - logarithm(a.rows)) / (logarithm(b.rows) - logarithm(a.rows))
     return 1 / ((1 - share) / a.flopsPerSecond + share / b.flopsPerSecond)
   }
+
+  /// The best rate of any number of rows up to this one.
+  package func bestFlopsPerSecond(upTo rows: Int) -> Double {
+    points.reduce(flopsPerSecond(rows: rows)) { $1.rows <= rows ? max($0, $1.flopsPerSecond) : $0 }
+  }
+
+  /// The best rate of all.
+  package var highest: Double { points.map(\.flopsPerSecond).max() ?? 0 }
 
   /// log₂, piecewise linear between powers of two: enough to interpolate by, and the same bits everywhere.
   private func logarithm(_ rows: Int) -> Double {

@@ -31,10 +31,19 @@ package struct TaskCut: Hashable, Sendable {
 
   /// The tasks of all experts, in order of their rows.
   package func tasks(_ plan: ReceivePlan, own: Rank) -> [RowTask] {
-    (0..<plan.expertCount).flatMap { expert -> [RowTask] in
-      let group = plan.paddedGroup(LocalExpert(expert))
-      let pieces = join(pieces(of: group, sourceCounts: plan.sourceCounts(LocalExpert(expert)), own: own.index))
-      return pieces.flatMap(divide).map { RowTask(expert: LocalExpert(expert), rows: $0) }
+    (0..<plan.expertCount).map(LocalExpert.init).flatMap { expert in
+      tasks(of: expert, group: plan.paddedGroup(expert), sourceCounts: plan.sourceCounts(expert), own: own)
+    }
+  }
+
+  /// The tasks of one expert.
+  ///
+  /// - Parameters:
+  ///   - group: its rows and the padding behind them.
+  ///   - sourceCounts: how many of them each source sent. [P]
+  package func tasks(of expert: LocalExpert, group: Range<Int>, sourceCounts: [Int], own: Rank) -> [RowTask] {
+    join(pieces(of: group, sourceCounts: sourceCounts, own: own.index)).flatMap(divide).map {
+      RowTask(expert: expert, rows: $0)
     }
   }
 

@@ -1,0 +1,73 @@
+import Topology
+
+extension StepPrediction {
+  /// Simulates a step of a layer on a cluster; every rank's schedule runs as it would in the executor.
+  package init(
+    _ shape: LayerShape, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ settings: SimulationSettings,
+    isTraining: Bool
+  ) {
+    precondition(
+      cluster.hosts.rankCount == traffic.rankCount, "\(cluster.hosts.rankCount) ranks for \(traffic.rankCount)")
+    let costs = TaskCosts(shape, on: cluster.machine)
+    passes = (isTraining ? [SimulatedPass.forward, .backward] : [.forward]).map {
+      PassPrediction($0, traffic, on: cluster, costs, settings)
+    }
+    let threads = Double(settings.threadCount)
+    roofline = Roofline(
+      peak: cluster.machine.matmul.highest * threads,
+      computeSeconds: traffic.leastCompute(.forward, costs, threadCount: settings.threadCount, withRouter: false),
+      exchangeSeconds: traffic.dispatchLoad(shape, on: cluster).seconds)
+    let operations =
+      shape.flopsPerRow * Double(shape.tokenCount) * Double(shape.expertsPerToken) * (isTraining ? 3 : 1)
+    let seconds = passes.reduce(0) { $0 + $1.seconds }
+    flopsPerSecondOfRank = seconds > 0 ? operations / Double(traffic.rankCount) / seconds : 0
+    memoryByteCount = (0..<traffic.rankCount).reduce(0) { most, rank in
+      max(most, RankMemory(traffic, rank: rank, shape, settings, isTraining: isTraining).byteCount)
+    }
+  }
+}
+
+extension PassPrediction {
+  init(
+    _ pass: SimulatedPass, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ costs: TaskCosts,
+    _ settings: SimulationSettings
+  ) {
+    // Forward, nothing can be sent before every rank has told the others how much it will be.
+    let others = Double(traffic.groupSize - 1)
+    let manifests =
+      pass == .forward && others > 0
+      ? traffic.manifestLoad(on: cluster).seconds + 2 * others * cluster.machine.otherHost.messageSeconds : 0
+    let (window, groupSize, parallelism) = (settings.window, settings.groupSize, settings.threadCount)
+    func run<Schedule: ExchangeSchedule>(_ make: (ExchangeWork) -> Schedule) -> [RankPass] {
+      var simulation = PassSimulation(
+        traffic, on: cluster, costs, settings, pass: pass, start: manifests, make: make)
+      return simulation.run()
+    }
+    ranks =
+      switch settings.policy {
+      case .sequential: run { SequentialSchedule($0, window: window) }
+      case .pairwise: run { PairwiseSchedule($0, window: window, groupSize: groupSize, parallelism: parallelism) }
+      case .eager: run { EagerSchedule($0, window: window, parallelism: parallelism) }
+      }
+    seconds = ranks.reduce(0) { max($0, $1.end) }
+    compute = ranks.reduce(0) { max($0, $1.compute + $1.router) }
+    exchange = traffic.rowLoad(pass, costs.shape, on: cluster).seconds
+    let leastCompute = traffic.leastCompute(pass, costs, threadCount: settings.threadCount, withRouter: true)
+    bound = max(leastCompute, exchange)
+    isComputeBound = leastCompute >= exchange
+  }
+}
+
+extension ExchangeTraffic {
+  /// What the slowest rank computes at the best rates, its threads perfectly busy.
+  func leastCompute(_ pass: SimulatedPass, _ costs: TaskCosts, threadCount: Int, withRouter: Bool) -> Double {
+    (0..<rankCount).reduce(0) { most, rank in
+      let experts = placement.experts(of: Rank(rank % groupSize)).reduce(0.0) { sum, expert in
+        let rows = entries(group: rank / groupSize, expert: expert).reduce(0) { $0 + $1.count }
+        return sum + costs.least(rows: rows, pass)
+      }
+      let router = withRouter ? costs.router(tokens: Int(tokenCounts[rank]), pass) : 0
+      return max(most, (experts + router) / Double(threadCount))
+    }
+  }
+}
