@@ -5,7 +5,8 @@ set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
-"$project_root/launch/setup.sh"
+# The tests that need a network make one out of namespaces, with ip and tc.
+"$project_root/launch/setup.sh" iproute2
 say "building moe-worker and the tests (release, for this processor)"
 swift build "${build_flags[@]}" --build-tests
 log="$project_root/.build/test.log"

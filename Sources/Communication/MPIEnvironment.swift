@@ -8,11 +8,14 @@ import Topology
 package final class MPIEnvironment {
   /// All ranks of the job.
   package let world: MPICommunicator
+  private let processManager: ProcessManager?
 
   /// Starts MPI; a process can do that once.
   ///
   /// Errors are returned from then on instead of ending the job inside MPI.
-  package init(waitLimit: Duration = .seconds(60)) throws(CommunicationError) {
+  ///
+  /// - Parameter processManager: the number that `mpirun` gives in the variable `PMI_FD` of the environment.
+  package init(waitLimit: Duration = .seconds(60), processManager: Int32? = nil) throws(CommunicationError) {
     let beginning = JobState(worldRank: Rank(0), worldSize: 1, waitLimit: waitLimit)
     var level: Int32 = 0
     try beginning.callMPI("MPI_Init_thread") { MPI_Init_thread(nil, nil, MPI_THREAD_SERIALIZED, &level) }
@@ -24,12 +27,13 @@ package final class MPIEnvironment {
     var size: Int32 = 0
     try beginning.callMPI("MPI_Comm_rank") { MPI_Comm_rank(MPI_COMM_WORLD, &rank) }
     try beginning.callMPI("MPI_Comm_size") { MPI_Comm_size(MPI_COMM_WORLD, &size) }
+    self.processManager = ProcessManager(descriptor: processManager)
     world = MPICommunicator(world: MPI_COMM_WORLD, rank: Int(rank), size: Int(size), waitLimit: waitLimit)
   }
 
   /// Ends the process together with all other ranks, which call this too.
   ///
-  /// All is well: MPI is finalized, and `mpirun` ends with the exit code and no words of its own. When the job has
+  /// All is well: `mpirun` ends with the exit code and no words of its own. When the job has
   /// failed, or a peer does not come within the wait limit, finalizing could hang, so the rank abandons the job.
   package func end(exitCode: Int32) -> Never {
     world.activity = Activity(.end)
@@ -37,6 +41,12 @@ package final class MPIEnvironment {
       guard !world.job.hasFailed else { abandon(exitCode: exitCode) }
       try world.barrier()
       world.job.endProgressThread()
+      if let processManager {
+        try processManager.leave(world)
+        fflush(nil)
+        // No exit handlers: those of the libraries would find MPI as it is while it runs.
+        _exit(exitCode)
+      }
       try world.job.callMPI("MPI_Finalize") { MPI_Finalize() }
     } catch {
       abandon(exitCode: exitCode)

@@ -10,7 +10,7 @@ enum Job {
   static func run(arguments: [String]) -> Never {
     let environment: MPIEnvironment
     do {
-      environment = try MPIEnvironment()
+      environment = try MPIEnvironment(processManager: Launch.processManager)
     } catch {
       Console.complain(error.refusal.message)
       exit(error.refusal.kind.rawValue)

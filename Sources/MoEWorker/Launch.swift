@@ -3,6 +3,9 @@ import Foundation
 
 /// Whether the processes of this job were started as one job.
 enum Launch {
+  /// The file that `mpirun` opened for this process to speak to it.
+  static var processManager: Int32? { ProcessInfo.processInfo.environment["PMI_FD"].flatMap { Int32($0) } }
+
   /// Refuses a job whose processes do not know of each other, or were given different arguments.
   static func check(_ arguments: [String], over world: some Communicator) throws {
     let environment = ProcessInfo.processInfo.environment

@@ -4,8 +4,8 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Measures: the machine's matmul ceiling, one MoE layer, one training step.",
-    subcommands: [BenchMatmul.self, BenchLayer.self, BenchStep.self])
+    abstract: "Measures: the machine's matmul ceiling, the exchange alone, one MoE layer, one training step.",
+    subcommands: [BenchMatmul.self, BenchExchange.self, BenchLayer.self, BenchStep.self])
 }
 
 /// How results are written.

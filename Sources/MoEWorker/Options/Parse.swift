@@ -6,6 +6,7 @@ enum Parse {
   /// The largest count that is believed: what is larger is a slip, and products of such numbers would overflow.
   private static let largestCount = Int(Int32.max)
   private static let mostThreads = 4096
+  private static let largestMessage = 1 << 30
 
   static func positive(_ text: String) throws -> Int {
     guard let value = Int(text), value > 0, value <= largestCount else {
@@ -24,6 +25,14 @@ enum Parse {
   static func notNegative(_ text: String) throws -> Int {
     guard let value = Int(text), value >= 0, value <= largestCount else {
       throw ValidationError("a whole number from 0 to \(largestCount) is needed")
+    }
+    return value
+  }
+
+  /// Bytes of one message.
+  static func messageSize(_ text: String) throws -> Int {
+    guard let value = Int(text), value > 0, value <= largestMessage else {
+      throw ValidationError("a whole number of bytes from 1 to \(largestMessage) is needed")
     }
     return value
   }

@@ -15,7 +15,8 @@ package enum RankProgram {
       exit(64)
     }
     do {
-      let environment = try MPIEnvironment(waitLimit: rankCase.limit / 3)
+      let manager = ProcessInfo.processInfo.environment["PMI_FD"].flatMap { Int32($0) }
+      let environment = try MPIEnvironment(waitLimit: rankCase.limit / 3, processManager: manager)
       run(rankCase, in: environment, folder: arguments.dropFirst(2).first)
     } catch {
       print("\(rankCase.name): \(error)")
