@@ -25,13 +25,14 @@ package struct ExchangeOptions: Hashable, Sendable {
   /// A message that is long enough to fill a link and short enough that what it brings can be computed early.
   private static let messageByteCount = 128 << 10
 
-  func chunkRows(width: Int) -> Int { max(1, chunkRows ?? Self.messageByteCount / (4 * max(width, 1))) }
+  /// Rows of a message at most, of so many elements each.
+  package func chunkRows(width: Int) -> Int { max(1, chunkRows ?? Self.messageByteCount / (4 * max(width, 1))) }
 
   /// Pieces of rows below this are computed with others: a product of few rows is slow.
   private static let smallestTask = 64
 
   /// How rows are cut into tasks.
-  func cut(isAlone: Bool) -> TaskCut {
+  package func cut(isAlone: Bool) -> TaskCut {
     isAlone || policy == .sequential
       ? .whole : TaskCut(largest: max(taskRows, Self.smallestTask), smallest: Self.smallestTask)
   }

@@ -79,7 +79,9 @@ package struct ExchangeTraffic: Sendable {
     self.placement = placement
     self.tokenCounts = tokenCounts
     let pairCount = topology.worldSize * peers
-    var (rows, assignments) = (Array(repeating: Int32(0), count: pairCount), Array(repeating: Int32(0), count: pairCount))
+    var (rows, assignments) = (
+      Array(repeating: Int32(0), count: pairCount), Array(repeating: Int32(0), count: pairCount)
+    )
     var returnRows = rows
     var offsets = Array(repeating: 0, count: topology.worldSize / peers * experts + 1)
     var own = Array(repeating: Int32(0), count: experts)
