@@ -29,10 +29,11 @@ let package = Package(
     // C libraries
     .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
-    .systemLibrary(name: "CBLIS", providers: [.apt(["libblis-serial-dev"])]),
+    .target(name: "CBLIS", linkerSettings: [.linkedLibrary("blis")]),
 
     // Vocabulary and memory
     .target(name: "Topology", swiftSettings: safe),
+    .target(name: "Tracing", swiftSettings: safe),
     .target(name: "Tensors", swiftSettings: settings),
 
     // Bytes and arithmetic, strangers to each other
@@ -46,7 +47,7 @@ let package = Package(
     // Where ranks meet tokens
     .target(
       name: "ExpertParallel",
-      dependencies: ["Communication", "Kernels", "Planning", "Tensors", "Topology"],
+      dependencies: ["Communication", "Kernels", "Planning", "Tensors", "Topology", "Tracing"],
       swiftSettings: safe),
 
     // The model, its files and its text
@@ -77,7 +78,7 @@ let package = Package(
       name: "MoEWorker",
       dependencies: [
         "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
-        "Routing", "Tensors", "Tokenization", "Topology", "Training", argumentParser, logging,
+        "Routing", "Tensors", "Tokenization", "Topology", "Tracing", "Training", argumentParser, logging,
       ],
       swiftSettings: safe),
 
@@ -136,9 +137,10 @@ let package = Package(
         "Training",
       ],
       swiftSettings: settings),
+    .testTarget(name: "TracingTests", dependencies: ["Checkpoints", "Tracing"], swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(
-      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors"],
+      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors", "Tracing"],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

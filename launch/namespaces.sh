@@ -101,16 +101,26 @@ scratch=''
 job=''
 made=()
 
+# The launcher, told to end, ends its ranks and says so; whatever is left after two seconds is killed: a namespace goes
+# only when its last process does.
+end_job() {
+  local namespace pids='' tenths=0
+  [ -n "$job" ] || return 0
+  kill -TERM "$job" 2>/dev/null || true
+  while kill -0 "$job" 2>/dev/null && ((tenths < 20)); do
+    sleep 0.1
+    tenths=$((tenths + 1))
+  done
+  for namespace in "${made[@]}"; do pids+=" $(ip netns pids "$namespace" 2>/dev/null | tr '\n' ' ')"; done
+  # shellcheck disable=SC2086 # one word a process
+  if [[ $pids =~ [0-9] ]]; then kill -KILL $pids 2>/dev/null || true; fi
+  wait "$job" 2>/dev/null || true
+}
+
 take_down() {
   trap '' INT TERM HUP
-  local namespace pids
-  if [ -n "$job" ]; then kill -TERM "$job" 2>/dev/null || true; fi
-  for namespace in "${made[@]}"; do
-    # A namespace goes only when its last process does: the ranks of an interrupted job must not keep it.
-    pids=$(ip netns pids "$namespace" 2>/dev/null || true)
-    # shellcheck disable=SC2086 # one word a process
-    if [ -n "$pids" ]; then kill -KILL $pids 2>/dev/null || true; fi
-  done
+  local namespace
+  end_job
   for namespace in "${made[@]}"; do ip netns delete "$namespace" 2>/dev/null || true; done
   if [ -n "$scratch" ]; then rm -rf "$scratch"; fi
 }

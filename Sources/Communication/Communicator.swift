@@ -29,6 +29,9 @@ package protocol Communicator: AnyObject {
   /// long list one call looks at a part, the next call at the next part.
   func poke(_ requests: [Request]) throws(CommunicationError)
 
+  /// Lets a thread of its own move this rank's messages from here on, where the transport needs somebody to.
+  func startProgressThread()
+
   /// Makes a communicator of some ranks of this one. Every rank of this one is in exactly one group and calls it at the
   /// same point; `number` differs between the groups. Use `split(color:)`.
   func formGroup(_ members: [Rank], number: Int) throws(CommunicationError) -> any Communicator

@@ -18,6 +18,10 @@ package final class JobState {
   /// Learns what the rank is doing, if anybody wants to know.
   package var observer: (any JobObserver)?
 
+  /// Makes callers of MPI take turns; nil while this rank's own thread is the only one.
+  var callLock: CallLock?
+  private var progressThread: ProgressThread?
+
   /// How many requests have completed: a wait makes progress when this moves.
   package private(set) var completedRequestCount = 0
 
@@ -34,6 +38,16 @@ package final class JobState {
   package func fail(_ code: CommunicationError.Code, _ message: String) -> CommunicationError {
     hasFailed = true
     return CommunicationError(code, rank: worldRank, activity: activity, message: message)
+  }
+
+  /// From here on the thread moves messages, and calls of MPI take turns with it.
+  func adopt(_ thread: ProgressThread) { progressThread = thread }
+
+  /// Ends the thread that moves messages, if there is one.
+  func endProgressThread() {
+    progressThread?.stop()
+    progressThread = nil
+    callLock = nil
   }
 
   /// Counts a message that was handed to the transport.

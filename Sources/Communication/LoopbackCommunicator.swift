@@ -54,6 +54,9 @@ package final class LoopbackCommunicator: Communicator {
     if let failure { throw failure }
   }
 
+  /// Whoever comes second moves a message here.
+  package func startProgressThread() {}
+
   package func formGroup(_ members: [Rank], number: Int) throws(CommunicationError) -> any Communicator {
     defer { splitCount += 1 }
     let key = LoopbackGroup(parent: group, splitNumber: splitCount, number: number)

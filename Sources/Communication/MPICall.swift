@@ -7,10 +7,20 @@ extension JobState {
   func callMPI(
     _ name: StaticString, about subject: @autoclosure () -> String = "", _ call: () -> Int32
   ) throws(CommunicationError) {
-    let code = call()
+    let code = inTurn(call)
     guard code != MPI_SUCCESS else { return }
     let text = mpiText(of: code)
     throw fail(.callFailed(text), "\(name) failed\(subject().isEmpty ? "" : " (\(subject()))"): \(text)")
+  }
+}
+
+extension JobState {
+  /// Calls MPI when nobody else does.
+  func inTurn(_ call: () -> Int32) -> Int32 {
+    guard let callLock else { return call() }
+    callLock.lock()
+    defer { callLock.unlock() }
+    return call()
   }
 }
 

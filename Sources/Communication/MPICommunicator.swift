@@ -62,6 +62,12 @@ package final class MPICommunicator: Communicator {
     }
   }
 
+  package func startProgressThread() {
+    let lock = CallLock()
+    job.callLock = lock
+    job.adopt(ProgressThread(handle, lock: lock))
+  }
+
   package func formGroup(_ members: [Rank], number: Int) throws(CommunicationError) -> any Communicator {
     var group: MPI_Comm = MPI_COMM_NULL
     try job.callMPI("MPI_Comm_split", about: "a group of \(members.count) of \(size) ranks") {

@@ -4,7 +4,7 @@ import Topology
 
 /// MPI's beginning and end in this process. Without `mpirun` the job is this one rank.
 ///
-/// Only the thread that made it may use MPI (`MPI_THREAD_FUNNELED`).
+/// One thread at a time may use MPI (`MPI_THREAD_SERIALIZED`): the one that made it, or a `ProgressThread`.
 package final class MPIEnvironment {
   /// All ranks of the job.
   package let world: MPICommunicator
@@ -15,10 +15,10 @@ package final class MPIEnvironment {
   package init(waitLimit: Duration = .seconds(60)) throws(CommunicationError) {
     let beginning = JobState(worldRank: Rank(0), worldSize: 1, waitLimit: waitLimit)
     var level: Int32 = 0
-    try beginning.callMPI("MPI_Init_thread") { MPI_Init_thread(nil, nil, MPI_THREAD_FUNNELED, &level) }
+    try beginning.callMPI("MPI_Init_thread") { MPI_Init_thread(nil, nil, MPI_THREAD_SERIALIZED, &level) }
     try beginning.callMPI("MPI_Comm_set_errhandler") { MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN) }
-    guard level >= MPI_THREAD_FUNNELED else {
-      throw beginning.fail(.callFailed("level \(level)"), "this MPI does not support threads beside its own")
+    guard level >= MPI_THREAD_SERIALIZED else {
+      throw beginning.fail(.callFailed("level \(level)"), "this MPI does not let threads take turns")
     }
     var rank: Int32 = 0
     var size: Int32 = 0
@@ -36,6 +36,7 @@ package final class MPIEnvironment {
     do throws(CommunicationError) {
       guard !world.job.hasFailed else { abandon(exitCode: exitCode) }
       try world.barrier()
+      world.job.endProgressThread()
       try world.job.callMPI("MPI_Finalize") { MPI_Finalize() }
     } catch {
       abandon(exitCode: exitCode)

@@ -24,7 +24,7 @@ final class MPIPokeWindow {
     guard !requests.isEmpty else { return false }
     defer { requests.removeAll(keepingCapacity: true) }
     var finishedCount: Int32 = 0
-    let code = MPI_Testsome(Int32(requests.count), &handles, &finishedCount, &finished, &statuses)
+    let code = job.inTurn { MPI_Testsome(Int32(requests.count), &handles, &finishedCount, &finished, &statuses) }
     let errorClass = code == MPI_SUCCESS ? code : mpiErrorClass(of: code)
     guard errorClass == MPI_SUCCESS || errorClass == MPI_ERR_IN_STATUS else {
       throw job.fail(.callFailed(mpiText(of: code)), "MPI_Testsome failed: \(mpiText(of: code))")

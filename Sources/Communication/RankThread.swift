@@ -1,6 +1,6 @@
 import Glibc
 
-/// Threads that play ranks.
+/// Threads that play ranks, or help one.
 enum RankThread {
   /// As the main thread has on Linux.
   private static let stackByteCount = 8 << 20
@@ -10,6 +10,9 @@ enum RankThread {
     let threads = (0..<count).map { rank in start { body(rank) } }
     for thread in threads { pthread_join(thread, nil) }
   }
+
+  /// Starts a thread that nobody waits for.
+  static func startDetached(_ body: @escaping @Sendable () -> Void) { pthread_detach(start(body)) }
 
   private final class Work {
     let body: @Sendable () -> Void

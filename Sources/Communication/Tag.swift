@@ -26,7 +26,7 @@ package struct Tag: Hashable, Sendable {
 
   /// The operations written on top of point-to-point messages.
   enum Collective: Int32 {
-    case barrier, broadcast, gather, gatherBytes, allGather
+    case barrier, broadcast, gather, gatherBytes, allGather, clock
   }
 
   /// The tag of a collective; `round` tells the messages of its stages apart.

@@ -10,6 +10,8 @@ package struct ExchangeOptions: Hashable, Sendable {
   /// Rows of a task at most, where messages are under way while it computes.
   package var taskRows: Int
   package var window: SendWindow
+  /// Whether this rank's own thread lets MPI move messages between tasks; otherwise a progress thread must.
+  package var pokesBetweenTasks = true
 
   package init(
     policy: SchedulePolicy = .eager, groupSize: Int = 1, chunkRows: Int? = nil, taskRows: Int = 256,

@@ -6,8 +6,12 @@ import Topology
 
 /// What a layer's forward pass leaves for its backward pass.
 package struct ExpertLayerSaved: Sendable {
-  let plan: ExchangePlan
+  package let plan: ExchangePlan
   let activations: ExpertActivations
+  let shadows: LayerShadows
+
+  /// How many experts of this layer are computed on other ranks as well.
+  package var shadowedExpertCount: Int { shadows.plan.chains.count }
 
   /// Rows that each of this rank's experts computed. [e]
   package var rowCounts: [Int] { plan.received.groupCounts }
@@ -22,16 +26,18 @@ extension ExpertRuntime {
   ///   - x: this rank's tokens [T, D]; T may be 0.
   ///   - experts: those that this rank hosts, in order.
   ///   - tokenLimit: the most tokens that any rank of the group has in this call; the same number on all ranks.
+  ///   - layer: which layer of a model this is, for what is remembered from step to step.
   ///   - out: [T, D], overwritten.
   package func forward(
     _ x: Tensor, _ decision: RoutingDecision, experts: [ExpertWeights], activation: ExpertActivation, tokenLimit: Int,
-    into out: Tensor
+    layer: Int = 0, into out: Tensor
   ) throws(CommunicationError) -> ExpertLayerSaved {
     precondition(
       x.rows == decision.tokenCount && x.rows <= tokenLimit,
       "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
     let sequence = nextSequence()
-    let plan = DispatchPlan(decision, placement: placement, rank: group.rank)
+    let shadows = try shadows(for: decision, experts: experts, layer: layer)
+    let plan = DispatchPlan(decision, placement: placement, rank: group.rank, shadows: shadows.experts)
     let manifestExchange = ManifestExchange(
       sequence: sequence, hiddenSize: x.columns, tokenLimit: tokenLimit, expertsPerToken: decision.expertsPerToken,
       group: group)
@@ -45,11 +51,14 @@ extension ExpertRuntime {
       cut: options.cut(isAlone: group.size == 1))
     let mark = workspace.mark()
     defer { workspace.release(to: mark) }
+    let streams = shadows.broadcasts(hosted: experts, sequence: sequence, on: self)
     let pass = ForwardPass(
-      exchangePlan, experts: ExpertFeedForward(activation, experts, plan: received), activations: activations, x: x,
-      into: out, workspace: workspace)
+      exchangePlan, experts: ExpertFeedForward(activation, experts + shadows.weights, plan: received),
+      activations: activations, x: x, into: out,
+      streams: Array(zip(streams, shadows.localExperts(hostedCount: experts.count, placement: placement))),
+      workspace: workspace)
     try execute(pass, sequence: sequence)
-    return ExpertLayerSaved(plan: exchangePlan, activations: activations)
+    return ExpertLayerSaved(plan: exchangePlan, activations: activations, shadows: shadows)
   }
 
   /// The gradients of `forward`: of the experts' weights, of the tokens and of the gate weights.
@@ -65,13 +74,53 @@ extension ExpertRuntime {
   ) throws(CommunicationError) {
     let mark = workspace.mark()
     defer { workspace.release(to: mark) }
+    let (shadows, sequence) = (saved.shadows, nextSequence())
+    let shadowGradients = shadows.weights.map {
+      ExpertWeights(
+        input: workspace.tensor($0.input.rows, $0.input.columns),
+        output: workspace.tensor($0.output.rows, $0.output.columns))
+    }
+    let streams = shadows.reductions(hosted: gradients, shadows: shadowGradients, sequence: sequence, on: self)
     let pass = BackwardPass(
-      saved.plan, experts: ExpertFeedForward(activation, experts, plan: saved.plan.received),
+      saved.plan, experts: ExpertFeedForward(activation, experts + shadows.weights, plan: saved.plan.received),
       activations: saved.activations, outputGradient: outputGradient,
       target: BackwardPass.Target(
-        weights: gradients, isAccumulating: accumulating, input: dx, gateWeights: dGateWeights),
+        weights: gradients + shadowGradients, hostedCount: gradients.count, isAccumulating: accumulating, input: dx,
+        gateWeights: dGateWeights),
+      streams: Array(zip(streams, shadows.localExperts(hostedCount: experts.count, placement: placement))),
       workspace: workspace)
-    try execute(pass, sequence: nextSequence())
+    try execute(pass, sequence: sequence)
+  }
+
+  /// Which experts are shadowed in this pass: the ranks tell each other what they route where, then all decide alike.
+  private func shadows(
+    for decision: RoutingDecision, experts: [ExpertWeights], layer: Int
+  ) throws(CommunicationError) -> LayerShadows {
+    // With fewer experts than ranks some have nothing to shadow: none of them does.
+    guard let chooseShadows, group.size > 1, placement.expertCount >= group.size, let example = experts.first else {
+      return .none(own: group.rank)
+    }
+    let load = try exchangeLoad(decision)
+    return LayerShadows(
+      chooseShadows(load, layer), own: group.rank, input: example.input.shape, output: example.output.shape,
+      workspace: workspace)
+  }
+
+  /// What every rank of the group routes to every expert.
+  private func exchangeLoad(_ decision: RoutingDecision) throws(CommunicationError) -> RoutingLoad {
+    let expertCount = placement.expertCount
+    let mark = workspace.mark()
+    defer { workspace.release(to: mark) }
+    let own = workspace.buffer(of: Int32.self, count: expertCount + 1)
+    let all = workspace.buffer(of: Int32.self, count: (expertCount + 1) * group.size)
+    own.copy(from: (decision.rowCounts(expertCount: expertCount) + [decision.tokenCount]).map(Int32.init))
+    try group.allGather(own, into: all)
+    let rows = (0..<group.size).map {
+      all[$0 * (expertCount + 1)..<($0 + 1) * (expertCount + 1)].elements.map(Int.init)
+    }
+    return RoutingLoad(
+      tokenCounts: rows.map { $0[expertCount] }, expertsPerToken: decision.expertsPerToken, expertCount: expertCount,
+      counts: rows.flatMap { $0.prefix(expertCount) })
   }
 
   /// Nothing can be computed before the manifests are here, so all of this time is exposed.

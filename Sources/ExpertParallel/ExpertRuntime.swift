@@ -3,6 +3,7 @@ package import Kernels
 package import Planning
 package import Tensors
 import Topology
+package import Tracing
 
 /// What the expert layers of one rank share: its peers, its memory and its threads.
 ///
@@ -15,6 +16,11 @@ package final class ExpertRuntime {
   package let workspace: Workspace
   /// How exchanges are carried out; the same on all ranks.
   package var options: ExchangeOptions
+  /// Decides in each forward pass of a layer which of its experts are shadowed where; nil leaves them where they live.
+  /// It is given the same load on all ranks and must decide the same.
+  package var chooseShadows: ((_ load: RoutingLoad, _ layer: Int) -> ShadowPlan)?
+  /// Notes what is computed and which messages are in flight, if anybody wants to know.
+  package var trace: TraceRecorder?
   /// Where the time went since this was last set.
   package var timings = ExchangeTimings()
 

@@ -3,6 +3,7 @@ import Kernels
 import Planning
 import Tensors
 import Topology
+import Tracing
 
 extension ExpertRuntime {
   /// Carries out a pass: the loop between a pure state machine and messages, tasks and memory.
@@ -20,6 +21,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   private var schedule: any ExchangeSchedule
   private var sums: ResultSums
   private var uncomputedCount: Int
+  /// Final tasks of each local expert that are not done.
+  private var unfinished: [Int32: Int] = [:]
+  /// Which of the streams that tasks wait for have been reported.
+  private var reportedStreams: [Bool]
   private var timings = ExchangeTimings.Phase()
 
   init(_ pass: Expert, sequence: Int32, on runtime: ExpertRuntime) throws(CommunicationError) {
@@ -27,24 +32,32 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     self.runtime = runtime
     let options = runtime.options
     messages = try PassMessages(
-      pass.plan, pass: Expert.pass, width: pass.tokens.columns, sequence: sequence, on: runtime)
+      pass.plan, pass: Expert.pass, width: pass.tokens.columns, streams: pass.streams.map(\.stream), sequence: sequence,
+      on: runtime)
     schedule = options.policy.schedule(
       pass.work, window: options.window, groupSize: options.groupSize, parallelism: runtime.workers.threadCount)
     sums = ResultSums(
       pass.plan, own: pass.computed, weights: pass.sumWeights, returned: messages.returned, into: pass.out)
     uncomputedCount = pass.work.taskCount
+    for expert in pass.work.finalExperts { unfinished[expert, default: 0] += 1 }
+    reportedStreams = Array(repeating: false, count: pass.work.arrivalChunks.count - pass.work.rankCount)
   }
 
   func run() throws(CommunicationError) {
     let clock = ContinuousClock()
     let start = clock.now
     var inFlight = start
+    let activity = runtime.group.activity
+    runtime.trace?.site = TraceSite(
+      step: activity.step.map(Int32.init), layer: activity.layer.map(Int32.init), pass: Expert.pass.traced)
     let sentBefore = runtime.group.traffic.sentByteCount
     // Whoever pokes between tasks already, a sum of gradients, goes on doing so.
     let outer = runtime.workers.betweenTasks
-    runtime.workers.betweenTasks = { [messages] in
-      messages.poke()
-      outer?()
+    if runtime.options.pokesBetweenTasks {
+      runtime.workers.betweenTasks = { [messages] in
+        messages.poke()
+        outer?()
+      }
     }
     defer { runtime.workers.betweenTasks = outer }
     // Own rows need no message: they are put in place when the first messages are under way.
@@ -64,7 +77,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
           pass.placeOwnRows(runtime.workers)
           hasPlacedOwnRows = true
         }
-      case .finish: break loop
+      case .finish:
+        try drainStreams(poking: outer)
+        inFlight = max(inFlight, clock.now)
+        break loop
       }
       let began = clock.now
       switch action {
@@ -111,19 +127,53 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   }
 
   private func compute(_ tasks: [Int]) {
-    runtime.workers.run(tasks.count) { index, lane in pass.compute(tasks[index], lane) }
+    traced(tasks, kind: kind) { pass.compute($0, $1) }
     timings.taskCount += tasks.count
     uncomputedCount -= tasks.count
     schedule.note(.computed(tasks))
     if uncomputedCount == 0 { noteAllComputed() }
   }
 
-  private func noteAllComputed() { sums.noteOwn(workers: runtime.workers) }
+  /// Runs tasks. One thread's are noted one by one, those of several threads together.
+  private func traced(_ tasks: [Int], kind: (Int) -> TraceKind, _ body: (_ task: Int, _ lane: Lane) -> Void) {
+    guard let trace = runtime.trace, let first = tasks.first else {
+      return runtime.workers.run(tasks.count) { index, lane in body(tasks[index], lane) }
+    }
+    guard runtime.workers.threadCount == 1 else {
+      let start = trace.now
+      runtime.workers.run(tasks.count) { index, lane in body(tasks[index], lane) }
+      return trace.record(kind(first), since: start)
+    }
+    runtime.workers.run(tasks.count) { index, lane in
+      let start = trace.now
+      body(tasks[index], lane)
+      trace.record(kind(tasks[index]), since: start)
+    }
+  }
+
+  private func kind(_ task: Int) -> TraceKind {
+    let hostedCount = pass.plan.received.expertCount - pass.plan.dispatch.shadows.count
+    if pass.plan.tasks[task].expert.index >= hostedCount { return .shadowedRows }
+    return pass.work.isOwn(task) ? .ownRows : .remoteRows
+  }
+
+  private func noteAllComputed() {
+    combining { sums.noteOwn(workers: runtime.workers) }
+  }
+
+  private func combining(_ body: () -> Void) {
+    let start = runtime.trace?.now
+    body()
+    if let start { runtime.trace?.record(.combining, since: start) }
+  }
 
   private func finalize(_ tasks: [Int]) {
-    runtime.workers.run(tasks.count) { index, lane in pass.finalize(tasks[index], lane) }
+    traced(tasks, kind: { _ in .weightGradients }) { pass.finalize($0, $1) }
     timings.taskCount += tasks.count
     schedule.note(.finalized(tasks))
+    guard !pass.streams.isEmpty else { return }
+    for task in tasks { unfinished[pass.work.finalExperts[task], default: 0] -= 1 }
+    for (stream, expert) in pass.streams where unfinished[Int32(expert.index), default: 0] == 0 { stream.noteReady() }
   }
 
   private func placeOwnGates(_ own: Int) {
@@ -145,6 +195,21 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     }
   }
 
+  /// Waits until the shadows' parameters, or gradients, are where they belong.
+  private func drainStreams(poking outer: (() -> Void)?) throws(CommunicationError) {
+    guard pass.streams.contains(where: { !$0.stream.isDone }) else { return }
+    let began = ContinuousClock.now
+    try messages.advanceStreams()
+    try runtime.group.wait(in: "the exchange of shadowed experts", missing: messages.openPeers) {
+      () throws(CommunicationError) in
+      messages.poke()
+      outer?()
+      _ = try collect()
+      return pass.streams.allSatisfy(\.stream.isDone)
+    }
+    timings.exposed += ContinuousClock.now - began
+  }
+
   /// Tells the schedule what happened; whether anything did.
   private func collect() throws(CommunicationError) -> Bool {
     var isEventful = false
@@ -154,11 +219,13 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     }
     try messages.collect(
       rows: { source, rows, content in
+        let start = runtime.trace?.now
         pass.unpack(rows, of: source, content, runtime.workers)
+        if let start { runtime.trace?.record(.unpacking, since: start) }
         note(.arrived(source: source))
       },
       results: { peer, rows in
-        sums.noteReturned(peer, rows, workers: runtime.workers)
+        combining { sums.noteReturned(peer, rows, workers: runtime.workers) }
         note(.returned(peer: peer))
       },
       gates: { peer in
@@ -166,6 +233,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
         note(.returned(peer: peer))
       },
       sent: { note(.sent(peer: $0)) })
+    for stream in reportedStreams.indices where !reportedStreams[stream] && pass.streams[stream].stream.isWhole {
+      reportedStreams[stream] = true
+      note(.arrived(source: pass.work.rankCount + stream))
+    }
     return isEventful
   }
 }
@@ -179,4 +250,8 @@ extension ExchangeTimings.Phase {
     pokeCount += other.pokeCount
     sentByteCount += other.sentByteCount
   }
+}
+
+extension Pass {
+  fileprivate var traced: TraceSite.Pass { self == .forward ? .forward : .backward }
 }

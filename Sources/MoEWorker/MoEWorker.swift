@@ -14,7 +14,9 @@ struct MoEWorker: ParsableCommand {
       Exit codes:
       \(ExitCodes.table)
       """,
-    subcommands: [Train.self, Evaluate.self, Generate.self, Logits.self, Bench.self, Plan.self, Doctor.self])
+    subcommands: [
+      Train.self, Evaluate.self, Generate.self, Logits.self, Bench.self, Plan.self, Timeline.self, Doctor.self,
+    ])
 
   /// MPI first, then the arguments: so that all ranks can refuse together, and only one of them speaks.
   static func main() {

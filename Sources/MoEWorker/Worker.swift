@@ -23,7 +23,6 @@ struct Worker {
   var host: HostSurvey { hosts[world.rank.index] }
   /// Which ranks share a machine.
   var hostMap: HostMap { HostMap(names: hosts.map(\.machine)) }
-  /// How many machines the job runs on.
   var hostCount: Int { hostMap.hostCount }
 
   /// Warns of what all ranks have noticed alike.

@@ -19,11 +19,13 @@ package enum CapacityPolicy: Hashable, Sendable {
 
   /// Marks which assignments have a slot. [T · K]
   ///
-  /// - Parameter sequenceLength: tokens in a group; the last one may be shorter.
+  /// - Parameters:
+  ///   - sequenceLength: tokens in a group; the last one may be shorter.
+  ///   - offered: which assignments there are at all: the others get no slot and take none. All if nil.
   package func kept(
-    expertIDs: [Int32], expertsPerToken: Int, expertCount: Int, sequenceLength: Int
+    expertIDs: [Int32], expertsPerToken: Int, expertCount: Int, sequenceLength: Int, offered: [Bool]? = nil
   ) -> [Bool] {
-    var kept = Array(repeating: true, count: expertIDs.count)
+    var kept = offered ?? Array(repeating: true, count: expertIDs.count)
     guard case .limited = self, sequenceLength > 0 else { return kept }
     let groupSize = sequenceLength * expertsPerToken
     for start in stride(from: 0, to: expertIDs.count, by: groupSize) {
@@ -31,7 +33,7 @@ package enum CapacityPolicy: Hashable, Sendable {
       let slots = slots(
         tokenCount: group.count / expertsPerToken, expertsPerToken: expertsPerToken, expertCount: expertCount)
       var used = Array(repeating: 0, count: expertCount)
-      for assignment in group {
+      for assignment in group where kept[assignment] {
         let expert = Int(expertIDs[assignment])
         kept[assignment] = used[expert] < slots ?? .max
         used[expert] += 1

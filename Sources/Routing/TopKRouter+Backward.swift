@@ -8,7 +8,8 @@ extension TopKRouter {
 
   /// The gradients of x and the weight, from those of the gate weights and of the balancing losses.
   ///
-  /// With p the probabilities, g_j = p_j / s over the chosen j, s their sum, c = Σ_j dg_j · g_j:
+  /// With p the probabilities, g_j = p_j / s over the chosen j (any, not only the K most probable), s their sum,
+  /// c = Σ_j dg_j · g_j:
   ///
   ///     dp[e]     = lossGradient.probabilities[e]  +  (dg_j − c) / s   where e is choice j
   ///     dlogit[e] = p[e] · (dp[e] − Σ dp · p)  +  lossGradient.logSumExpScale · logSumExp · p[e]
@@ -53,7 +54,7 @@ extension TopKRouter {
     }
     for assignment in choices {
       dProbabilities.buffer[row + Int(decision.expertIDs[assignment])] +=
-        (dGateWeights.buffer[assignment] - mean) / sum
+        (dGateWeights.buffer[assignment] - mean) / max(sum, Self.leastSum)
     }
   }
 

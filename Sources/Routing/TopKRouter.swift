@@ -11,13 +11,23 @@ package import Tensors
 package struct TopKRouter: Hashable, Sendable {
   package let expertCount: Int
   package let expertsPerToken: Int
+  /// What may leave the host; everything if nil.
+  package let topology: TopologyBudget?
 
-  package init(expertCount: Int, expertsPerToken: Int) {
+  package init(expertCount: Int, expertsPerToken: Int, topology: TopologyBudget? = nil) {
     precondition(
       expertsPerToken > 0 && expertsPerToken <= expertCount, "\(expertsPerToken) of \(expertCount) experts per token")
+    precondition(
+      topology == nil || topology?.hostOfExpert.count == expertCount,
+      "hosts of \(topology?.hostOfExpert.count ?? 0) experts for \(expertCount)")
     self.expertCount = expertCount
     self.expertsPerToken = expertsPerToken
+    self.topology = topology
   }
+
+  /// The K most probable experts have 1/E at least, but those that a topology budget leaves may have no probability at all:
+  /// then their weights are 0 and not 0 / 0.
+  static let leastSum: Float = 1e-20
 
   /// What the balancing losses and backward need.
   package struct Saved: Sendable {
@@ -42,13 +52,16 @@ package struct TopKRouter: Hashable, Sendable {
     softmax(routerLogits, into: probabilities, logSumExp: logSumExp, workers: workers)
     let indices = workspace.buffer(of: Int32.self, count: x.rows * expertsPerToken)
     topK(probabilities, count: expertsPerToken, indices: indices, workers: workers)
-    let decision = decide(indices.elements, probabilities, capacity: capacity, sequenceLength: sequenceLength)
+    var choices = RouterChoices(expertIDs: indices.elements, expertsPerToken: expertsPerToken)
+    topology?.limit(&choices, probabilities)
+    let decision = decide(choices, probabilities, capacity: capacity, sequenceLength: sequenceLength)
     return Saved(decision: decision, probabilities: probabilities, logSumExp: logSumExp)
   }
 
   func decide(
-    _ expertIDs: [Int32], _ probabilities: Tensor, capacity: CapacityPolicy, sequenceLength: Int
+    _ chosen: RouterChoices, _ probabilities: Tensor, capacity: CapacityPolicy, sequenceLength: Int
   ) -> RoutingDecision {
+    let expertIDs = chosen.expertIDs
     var gateWeights = Array(repeating: Float(0), count: expertIDs.count)
     for token in 0..<probabilities.rows {
       let choices = token * expertsPerToken..<(token + 1) * expertsPerToken
@@ -57,15 +70,15 @@ package struct TopKRouter: Hashable, Sendable {
         gateWeights[assignment] = probabilities.buffer[token * expertCount + Int(expertIDs[assignment])]
         sum += gateWeights[assignment]
       }
-      for assignment in choices { gateWeights[assignment] /= sum }
+      for assignment in choices { gateWeights[assignment] /= max(sum, Self.leastSum) }
     }
     // Weights are divided by the sum over all K choices, those without a slot included, so a drop changes no other one.
     let isKept =
       capacity == .dropless
-      ? nil
+      ? chosen.isReachable
       : capacity.kept(
         expertIDs: expertIDs, expertsPerToken: expertsPerToken, expertCount: expertCount,
-        sequenceLength: sequenceLength)
+        sequenceLength: sequenceLength, offered: chosen.isReachable)
     return RoutingDecision(
       expertsPerToken: expertsPerToken, expertIDs: expertIDs, gateWeights: gateWeights, isKept: isKept)
   }
@@ -75,8 +88,9 @@ extension TopKRouter.Saved {
   /// The same probabilities with choices that somebody else made. [T · K]
   package func choosing(_ experts: [Int32], capacity: CapacityPolicy, sequenceLength: Int) -> TopKRouter.Saved {
     let router = TopKRouter(expertCount: probabilities.columns, expertsPerToken: decision.expertsPerToken)
+    let choices = RouterChoices(expertIDs: experts, expertsPerToken: decision.expertsPerToken)
     return TopKRouter.Saved(
-      decision: router.decide(experts, probabilities, capacity: capacity, sequenceLength: sequenceLength),
+      decision: router.decide(choices, probabilities, capacity: capacity, sequenceLength: sequenceLength),
       probabilities: probabilities, logSumExp: logSumExp)
   }
 }

@@ -28,6 +28,7 @@ final class SubstitutingCommunicator: Communicator {
     try base.startReceive(into: bytes, from: peer, tag: tag)
   }
 
+  func startProgressThread() { base.startProgressThread() }
   func poke(_ requests: [Request]) throws(CommunicationError) { try base.poke(requests) }
 
   func formGroup(_ members: [Rank], number: Int) throws(CommunicationError) -> any Communicator {

@@ -149,10 +149,10 @@ extension ShadowPolicyTests {
 
   /// As the load shifts slowly from one expert to even, there is a range in which a shadow is kept but would not be made.
   @Test("makes a shadow later than it drops it")
-  func band() {
+  func band() throws {
     let example = LayerExample.s4(exponent: 0)
-    let steps = (0...100).map { step -> LayerExample in
-      let popular = 64 + step * 32
+    let steps = (0...50).map { step -> LayerExample in
+      let popular = 64 + step * 64
       let row = (0..<64).map { $0 == 0 ? popular : (4096 - popular) / 63 }
       return LayerExample(
         costs: example.costs,
@@ -160,19 +160,21 @@ extension ShadowPolicyTests {
           tokenCounts: Array(repeating: 4096, count: 4), expertsPerToken: 1, expertCount: 64,
           counts: (0..<4).flatMap { _ in row }), owners: example.owners)
     }
-    func changes(_ steps: [LayerExample]) -> [Int] {
+    func changes(_ steps: [LayerExample], margin: Double) -> [Int] {
+      let policy = ShadowPolicy(costs: example.costs, memoryBytes: 1 << 30, margin: margin)
       var (plan, changes) = (ShadowPlan.none, [Int]())
       for example in steps {
-        let next = example.policy.plan(example.load, owners: example.owners, previous: plan)
+        let next = policy.plan(example.load, owners: example.owners, previous: plan)
         if next.isEmpty != plan.isEmpty { changes.append(example.load[0, 0]) }
         plan = next
       }
       return changes
     }
-    let rising = changes(steps)
-    let falling = changes(steps.reversed()).dropFirst()
-    #expect(rising.count == 1 && falling.count == 1)
-    #expect((falling.first ?? 0) < (rising.first ?? 0), "dropped at \(falling), made at \(rising)")
+    let narrow = changes(steps, margin: 0) + changes(steps.reversed(), margin: 0).dropFirst()
+    let wide = changes(steps, margin: 0.1) + changes(steps.reversed(), margin: 0.1).dropFirst()
+    try #require(narrow.count == 2 && wide.count == 2, "\(narrow) and \(wide)")
+    #expect(wide[1] < wide[0], "dropped at \(wide[1]), made at \(wide[0])")
+    #expect(wide[0] > narrow[0], "made at \(wide[0]), without margin at \(narrow[0])")
   }
 
   @Test("forgets the shadows of an expert that has moved")

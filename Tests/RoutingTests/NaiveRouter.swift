@@ -14,13 +14,14 @@ struct NaiveRouter {
     var gateWeights: [Double]
   }
 
-  func route(_ x: [[Double]], weight: [[Double]]) -> [Token] {
-    x.map { row in
+  /// - Parameter fixed: each token's choices where they are not the most probable ones.
+  func route(_ x: [[Double]], weight: [[Double]], fixed: [[Int]]? = nil) -> [Token] {
+    x.enumerated().map { token, row in
       let logits = weight.map { w in zip(w, row).reduce(0) { $0 + $1.0 * $1.1 } }
       let logSumExp = log(logits.reduce(0) { $0 + exp($1) })
       let probabilities = logits.map { exp($0 - logSumExp) }
       let order = probabilities.indices.sorted { (-probabilities[$0], $0) < (-probabilities[$1], $1) }
-      let choices = Array(order.prefix(expertsPerToken))
+      let choices = fixed?[token] ?? Array(order.prefix(expertsPerToken))
       let sum = choices.reduce(0) { $0 + probabilities[$1] }
       return Token(
         probabilities: probabilities, logSumExp: logSumExp, choices: choices,

@@ -11,9 +11,11 @@ struct RouterCase {
   let workspace = Workspace()
   let workers = WorkerPool(threadCount: 1)
 
-  init(tokenCount: Int, hiddenSize: Int, expertCount: Int, expertsPerToken: Int, layerCount: Int = 1, seed: UInt64 = 7)
-  {
-    router = TopKRouter(expertCount: expertCount, expertsPerToken: expertsPerToken)
+  init(
+    tokenCount: Int, hiddenSize: Int, expertCount: Int, expertsPerToken: Int, layerCount: Int = 1, seed: UInt64 = 7,
+    topology: TopologyBudget? = nil
+  ) {
+    router = TopKRouter(expertCount: expertCount, expertsPerToken: expertsPerToken, topology: topology)
     naive = NaiveRouter(expertCount: expertCount, expertsPerToken: expertsPerToken)
     layers = (0..<layerCount).map { layer in
       (

@@ -18,12 +18,17 @@ struct RouterGradientTests {
     Loss(gates: 1, balance: 0.7, z: 0.3),
   ]
 
-  private let routing = RouterCase(tokenCount: 7, hiddenSize: 5, expertCount: 6, expertsPerToken: 3)
+  /// Experts 0–2 on the own host: with no row to spare all tokens choose them, and only them.
+  static let topologies = [nil, TopologyBudget(hostOfExpert: [0, 0, 0, 1, 1, 2], ownHost: 0, rows: 0)]
+
   /// An arbitrary gradient of each gate weight.
   private let factors = (0..<21).map { Double(CounterRandom(seed: 3, stream: "factors").normal(UInt64($0))) }
 
-  private func value(_ x: [[Double]], _ weight: [[Double]], _ loss: Loss) -> Double {
-    let tokens = routing.naive.route(x, weight: weight)
+  private func value(
+    _ x: [[Double]], _ weight: [[Double]], _ loss: Loss, _ routing: RouterCase, _ saved: TopKRouter.Saved
+  ) -> Double {
+    let choices = (0..<7).map { saved.decision.expertIDs[$0 * 3..<$0 * 3 + 3].map(Int.init) }
+    let tokens = routing.naive.route(x, weight: weight, fixed: choices)
     let gates = tokens.flatMap(\.gateWeights)
     return loss.gates * zip(gates, factors).reduce(0) { $0 + $1.0 * $1.1 }
       + loss.balance * routing.naive.loadBalancingLoss([tokens]) + loss.z * routing.naive.zLoss([tokens])
@@ -36,8 +41,9 @@ struct RouterGradientTests {
     return (f(above) - f(below)) / 2e-6
   }
 
-  @Test("gradients of tokens and weights agree with finite differences", arguments: losses)
-  func gradients(loss: Loss) {
+  @Test("gradients of tokens and weights agree with finite differences", arguments: losses, topologies)
+  func gradients(loss: Loss, topology: TopologyBudget?) {
+    let routing = RouterCase(tokenCount: 7, hiddenSize: 5, expertCount: 6, expertsPerToken: 3, topology: topology)
     let (x, weight) = routing.layers[0]
     let saved = routing.forward()
     // Gradients add to what is there.
@@ -53,13 +59,13 @@ struct RouterGradientTests {
     let (xs, weights) = (RouterCase.doubles(x), RouterCase.doubles(weight))
     for row in 0..<x.rows {
       for column in 0..<x.columns {
-        let expected = difference(xs, row, column) { value($0, weights, loss) }
+        let expected = difference(xs, row, column) { value($0, weights, loss, routing, saved) }
         #expect(abs(Double(dx[row, column]) - 1 - expected) < 3e-6, "x[\(row), \(column)]")
       }
     }
     for row in 0..<weight.rows {
       for column in 0..<weight.columns {
-        let expected = difference(weights, row, column) { value(xs, $0, loss) }
+        let expected = difference(weights, row, column) { value(xs, $0, loss, routing, saved) }
         #expect(abs(Double(dWeight[row, column]) + 2 - expected) < 3e-6, "weight[\(row), \(column)]")
       }
     }

@@ -2,6 +2,7 @@ import Communication
 import Planning
 import Tensors
 import Topology
+import Tracing
 
 /// Rows that are packed into memory of their own and sent; the memory is used again when a message has left.
 final class ChunkSender {
@@ -9,17 +10,20 @@ final class ChunkSender {
     let request: Request
     let peer: Int
     let place: Int
+    let traced: TraceRecorder.Message?
   }
 
   private let group: any Communicator
+  private let trace: TraceRecorder?
   private let places: [Tensor]
   private var freePlaces: [Int]
   private var inFlight: [InFlight] = []
 
   /// - Parameter window: messages in flight at most; the schedule keeps to it.
-  init(window: Int, chunkRows: Int, width: Int, group: any Communicator, workspace: Workspace) {
-    self.group = group
-    places = (0..<window).map { _ in workspace.tensor(chunkRows, width) }
+  init(window: Int, chunkRows: Int, width: Int, on runtime: ExpertRuntime) {
+    group = runtime.group
+    trace = runtime.trace
+    places = (0..<window).map { _ in runtime.workspace.tensor(chunkRows, width) }
     freePlaces = Array(places.indices.reversed())
   }
 
@@ -31,9 +35,15 @@ final class ChunkSender {
     let memory = places[place].buffer
     precondition(rows * width <= memory.count, "\(rows) rows of \(width) in a message of \(memory.count) floats")
     let message = Tensor(memory[0..<rows * width], shape: Shape(rows: rows, columns: width))
+    let packing = trace?.now
     pack(message)
+    if let packing { trace?.record(.packing, since: packing, TraceDetails(peer: Int32(peer))) }
+    let traced = trace?.begin(
+      kind.traceKind,
+      TraceDetails(
+        direction: .sent, peer: Int32(group.worldRanks[peer].index), byteCount: Int64(message.buffer.byteCount)))
     let request = try group.startSend(message.buffer, to: Rank(peer), tag: kind.tag(sequence: sequence))
-    inFlight.append(InFlight(request: request, peer: peer, place: place))
+    inFlight.append(InFlight(request: request, peer: peer, place: place, traced: traced))
     return request
   }
 
@@ -42,6 +52,7 @@ final class ChunkSender {
     guard inFlight.contains(where: \.request.isDone) else { return }
     for message in inFlight where message.request.isDone {
       freePlaces.append(message.place)
+      if let traced = message.traced { trace?.end(traced) }
       left(message.peer)
     }
     inFlight.removeAll { $0.request.isDone }

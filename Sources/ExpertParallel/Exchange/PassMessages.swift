@@ -14,6 +14,7 @@ final class PassMessages {
   /// The gate weights' gradients, one message a peer; in the backward pass only.
   private let gates: [ChunkReceiver]
   private let sender: ChunkSender
+  private let streams: [ParameterStream]
   /// Requests that are not known to be done: what a poke looks at.
   private var open: [Request] = []
   private var seenCompletions = -1
@@ -22,12 +23,15 @@ final class PassMessages {
   /// Rows of a message that is not cut; far from overflow.
   private static let unlimited = 1 << 40
 
-  init(_ plan: ExchangePlan, pass: Pass, width: Int, sequence: Int32, on runtime: ExpertRuntime)
+  init(
+    _ plan: ExchangePlan, pass: Pass, width: Int, streams: [ParameterStream], sequence: Int32, on runtime: ExpertRuntime
+  )
     throws(CommunicationError)
   {
     let (group, workspace, window) = (runtime.group, runtime.workspace, runtime.options.window)
     self.sequence = sequence
     self.group = group
+    self.streams = streams
     let longest = max(plan.chunkRows, 1)
     func receivers(
       _ kind: MessageKind, counts: [Int], width: Int, chunkRows: Int, keepsAll: Bool
@@ -50,7 +54,7 @@ final class PassMessages {
     let mostGates = pass == .backward ? plan.received.assignments.map(\.count).max() ?? 0 : 0
     sender = ChunkSender(
       window: group.size > 1 ? window.total : 0, chunkRows: max(longest, (mostGates + width - 1) / max(width, 1)),
-      width: width, group: group, workspace: workspace)
+      width: width, on: runtime)
     try post()
   }
 
@@ -94,10 +98,16 @@ final class PassMessages {
     try post()
   }
 
+  /// Moves the streams, without waiting; something that happened here, not on the wire, may have made a piece ready.
+  func advanceStreams() throws(CommunicationError) {
+    for stream in streams where !stream.isDone { try stream.advance { open.append($0) } }
+  }
+
   private func post() throws(CommunicationError) {
     for receiver in rows { try receiver.post { open.append($0) } }
     for receiver in results { try receiver.post { open.append($0) } }
     for receiver in gates { try receiver.post { open.append($0) } }
+    try advanceStreams()
   }
 }
 

@@ -11,6 +11,7 @@ final class BackwardPass: ExpertPass {
   let plan: ExchangePlan
   let tokens: Tensor
   let work: ExchangeWork
+  let streams: [(stream: ParameterStream, expert: LocalExpert)]
   private let experts: ExpertFeedForward
   private let activations: ExpertActivations
   private let rows: ExpertGradientRows
@@ -18,7 +19,10 @@ final class BackwardPass: ExpertPass {
 
   /// Where the gradients go.
   struct Target {
+    /// Of the hosted experts, then of the shadows.
     let weights: [ExpertWeights]
+    let hostedCount: Int
+    /// Whether gradients of hosted experts are added to what is there. Those of shadows never are.
     let isAccumulating: Bool
     /// [T, D]
     let input: Tensor
@@ -28,13 +32,14 @@ final class BackwardPass: ExpertPass {
 
   init(
     _ plan: ExchangePlan, experts: ExpertFeedForward, activations: ExpertActivations, outputGradient: Tensor,
-    target: Target, workspace: Workspace
+    target: Target, streams: [(stream: ParameterStream, expert: LocalExpert)], workspace: Workspace
   ) {
     self.plan = plan
     self.experts = experts
     self.activations = activations
     tokens = outputGradient
     self.target = target
+    self.streams = streams
     let (count, width) = (plan.received.paddedRowCount, outputGradient.columns)
     rows = ExpertGradientRows(
       g: workspace.tensor(count, width), dh: workspace.tensor(count, activations.h.columns),
@@ -52,8 +57,10 @@ final class BackwardPass: ExpertPass {
   func compute(_ task: Int, _ lane: Lane) { experts.inputGradient(plan.tasks[task], activations, rows, lane) }
 
   func finalize(_ task: Int, _ lane: Lane) {
+    let weightTask = experts.weightTasks[task]
     experts.weightGradient(
-      experts.weightTasks[task], activations, rows, into: target.weights, accumulating: target.isAccumulating, lane)
+      weightTask, activations, rows, into: target.weights,
+      accumulating: target.isAccumulating && weightTask.expert < target.hostedCount, lane)
   }
 
   func packGates(of source: Int, into message: Tensor) {

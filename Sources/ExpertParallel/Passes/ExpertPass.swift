@@ -21,6 +21,9 @@ protocol ExpertPass: AnyObject {
   /// [T, D]
   var out: Tensor { get }
   var work: ExchangeWork { get }
+  /// Parameters of shadowed experts, or their gradients, and the local expert that each belongs to. Those that bring
+  /// parameters here come first: they are the work's streams.
+  var streams: [(stream: ParameterStream, expert: LocalExpert)] { get }
 
   func compute(_ task: Int, _ lane: Lane)
   func finalize(_ task: Int, _ lane: Lane)

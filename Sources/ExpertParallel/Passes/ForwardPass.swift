@@ -12,12 +12,13 @@ final class ForwardPass: ExpertPass {
   let computed: Tensor
   let out: Tensor
   let work: ExchangeWork
+  let streams: [(stream: ParameterStream, expert: LocalExpert)]
   private let experts: ExpertFeedForward
   private let activations: ExpertActivations
 
   init(
     _ plan: ExchangePlan, experts: ExpertFeedForward, activations: ExpertActivations, x: Tensor, into out: Tensor,
-    workspace: Workspace
+    streams: [(stream: ParameterStream, expert: LocalExpert)], workspace: Workspace
   ) {
     self.plan = plan
     self.experts = experts
@@ -25,7 +26,8 @@ final class ForwardPass: ExpertPass {
     tokens = x
     self.out = out
     computed = workspace.tensor(plan.received.paddedRowCount, x.columns)
-    work = plan.forwardWork()
+    self.streams = streams
+    work = plan.forwardWork(streams: streams.prefix(plan.dispatch.shadows.count).map(\.expert))
     placeWeights()
   }
 

@@ -100,6 +100,7 @@ struct LayerBenchmark {
     var backward = Duration.zero
     /// The exchange that was made, for `ExpertRuntime.exchangeAlone`.
     var exchange: ExchangePlan
+    var shadowedExpertCount = 0
   }
 
   /// One pass over the layer; all ranks together.
@@ -118,7 +119,8 @@ struct LayerBenchmark {
     let saved = try runtime.forward(
       x, routing.decision, experts: experts, activation: shape.activation, tokenLimit: tokenLimit, into: output)
     let middle = ContinuousClock.now
-    var times = PassTimes(forward: middle - start, exchange: saved.plan)
+    var times = PassTimes(
+      forward: middle - start, exchange: saved.plan, shadowedExpertCount: saved.shadowedExpertCount)
     guard mode == .train else { return times }
     try runtime.backward(
       outputGradient, saved: saved, experts: experts, activation: shape.activation, gradients: expertGradients,

@@ -28,6 +28,8 @@ struct LayerMeasurement {
   let sentByteCount: Int
   let taskCount: Int
   let pokeCount: Int
+  /// In the last pass.
+  let shadowedExpertCount: Int
 
   var boundMilliseconds: Double { forward.bound + backward.bound }
 
@@ -65,6 +67,7 @@ struct LayerMeasurement {
     sentByteCount = try total(\.sentByteCount)
     taskCount = try total(\.taskCount)
     pokeCount = try total(\.pokeCount)
+    shadowedExpertCount = samples[samples.count - 1].own.shadowedExpertCount
   }
 
   /// The first passes touch new memory and prepare matmuls.
@@ -103,6 +106,7 @@ struct LayerMeasurement {
     let exposed: Double
     let timings: ExchangeTimings
     let plan: ExchangePlan
+    let shadowedExpertCount: Int
 
     init(
       _ layer: LayerBenchmark, _ mode: LayerBenchmark.Mode, _ options: ExchangeOptions, over world: any Communicator
@@ -113,6 +117,7 @@ struct LayerMeasurement {
       let times = try layer.run(mode)
       timings = layer.runtime.timings
       plan = times.exchange
+      shadowedExpertCount = times.shadowedExpertCount
       func slowest(_ duration: Duration) throws -> Double { try world.allGather(duration.milliseconds).max() ?? 0 }
       milliseconds = try slowest(times.forward + times.backward)
       forwardCompute = try slowest(times.forward - timings.forward.exposed)

@@ -17,6 +17,7 @@ struct BenchLayer: WorkerCommand {
 
   @OptionGroup var run: RunOptions
   @OptionGroup var exchange: ExchangeFlags
+  @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var results: ResultOptions
 
   @Option(help: "Tokens over all ranks.", transform: Parse.positive)
@@ -57,6 +58,10 @@ struct BenchLayer: WorkerCommand {
   @Flag(help: "Every choice is computed; this is what happens without --capacity-factor.")
   var dropless = false
 
+  @Option(
+    help: ArgumentHelp("Write what every rank computes and sends as a trace for Perfetto.", valueName: "file"))
+  var trace: String?
+
   @Flag(help: "Compare outputs and gradients of some tokens with a naive reference first.")
   var verify = false
 
@@ -77,18 +82,40 @@ struct BenchLayer: WorkerCommand {
       capacity: capacityFactor.map { .limited(factor: $0) } ?? .dropless)
     let workers = try run.start(worker)
     try worker.requireMemory(bytes: shape.leastByteCount(rankCount: worker.world.size), for: "tokens and weights")
+    if exchange.progress == .thread { worker.world.startProgressThread() }
     let layer = LayerBenchmark(shape, over: worker.world, workers: workers)
-    layer.runtime.options = exchange.options
+    let machine = try worker.machineModel(workers, calibration)
+    let advisor = ExchangeAdvisor(
+      machine: machine, hosts: worker.hostMap,
+      topology: ParallelTopology(worldSize: worker.world.size, expertParallelSize: worker.world.size),
+      threadCount: workers.threadCount, isTraining: mode == .train)
+    let described = ExchangeAdvisor.Layer(shape: layer.shape.described, skew: skew)
+    layer.runtime.options = advisor.options(exchange, for: described)
+    layer.runtime.follow(advisor.shadowing(exchange, for: described.shape))
     let difference = verify ? try verifiedDifference(layer, worker) : nil
     let measured = try LayerMeasurement(layer, mode, repeats: repeats, over: worker.world, workers)
-    try results.write(line(measured, layer, difference, worker), worker)
+    var line = line(measured, layer, worker)
+    line.append(
+      "predicted_milliseconds", .real(1e3 * advisor.seconds(layer.runtime.options, for: described), digits: 4))
+    if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
+    if let trace { try self.trace(layer, to: trace, worker) }
+    try results.write(line, worker)
+  }
+
+  /// One more pass, which is recorded.
+  private func trace(_ layer: LayerBenchmark, to path: String, _ worker: Worker) throws {
+    let file = try TraceFile(path, worker)
+    layer.runtime.trace = file.recorder
+    try worker.world.barrier()
+    try layer.run(mode)
+    try file.write()
   }
 
   private func line(
-    _ measured: LayerMeasurement, _ layer: LayerBenchmark, _ difference: Double?, _ worker: Worker
+    _ measured: LayerMeasurement, _ layer: LayerBenchmark, _ worker: Worker
   ) -> JSONLine {
     let gigaflops = layer.shape.flops(mode) / measured.milliseconds / 1e6
-    var line = JSONLine([
+    return JSONLine([
       "benchmark": .text("layer"), "schedule": .text(layer.runtime.options.policy.rawValue),
       "mode": .text(mode.rawValue), "activation": .text(activation.rawValue), "ranks": .integer(worker.world.size),
       "hosts": .integer(worker.hostCount), "threads": .integer(layer.runtime.workers.threadCount),
@@ -100,13 +127,12 @@ struct BenchLayer: WorkerCommand {
       "exposed_exchange_milliseconds": .real(measured.exposedMilliseconds, digits: 4),
       "bytes_sent": .integer(measured.sentByteCount), "gflops": .real(gigaflops, digits: 4),
       "ceiling_gflops": .real(measured.ceiling, digits: 4),
-      "ceiling_share": .real(gigaflops / measured.ceiling, digits: 3), "tasks": .integer(measured.taskCount),
+      "ceiling_share": .real(gigaflops / measured.ceiling, digits: 3),
+      "shadowed_experts": .integer(measured.shadowedExpertCount), "tasks": .integer(measured.taskCount),
       "pokes": .integer(measured.pokeCount), "tokens": .integer(tokens), "hidden_size": .integer(hiddenSize),
       "intermediate_size": .integer(intermediateSize), "experts": .integer(experts),
       "experts_per_token": .integer(expertsPerToken), "skew": .real(skew),
     ])
-    if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
-    return line
   }
 
   private func phase(_ phase: LayerMeasurement.Phase) -> JSONLine.Value {
@@ -143,6 +169,13 @@ enum ActivationName: String, ExpressibleByArgument, CaseIterable {
 extension LayerBenchmark.Mode: ExpressibleByArgument {}
 
 extension LayerBenchmark.Shape {
+  /// As the cost model knows it.
+  var described: LayerShape {
+    LayerShape(
+      tokenCount: tokenCount, hiddenSize: hiddenSize, intermediateSize: intermediateSize, expertCount: expertCount,
+      expertsPerToken: expertsPerToken, inputMatrixCount: activation.inputMatrixCount)
+  }
+
   /// Tokens, weights and their gradients on one rank, in f32; products of the flags are counted without overflow.
   func leastByteCount(rankCount: Int) -> Int {
     let perExpert = Double(activation.inputMatrixCount + 1) * Double(hiddenSize) * Double(intermediateSize)

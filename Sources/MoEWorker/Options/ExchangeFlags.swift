@@ -20,8 +20,32 @@ struct ExchangeFlags: ParsableArguments {
     transform: Parse.positive)
   var taskRows: Int?
 
+  @Option(
+    help: "Who lets MPI move messages while experts compute: tasks (pokes between tasks) or thread. (default: tasks)")
+  var progress = ProgressStrategy.tasks
+
+  enum ProgressStrategy: String, ExpressibleByArgument, CaseIterable {
+    case tasks, thread
+  }
+
+  @Option(
+    help: """
+      Whether ranks compute a popular expert's rows themselves, with a copy of its parameters: on (where it is predicted \
+      to pay) or off. (default: off)
+      """)
+  var shadow = Switch.off
+
+  @Option(
+    help: "Mebibytes of each rank for such copies, per layer. (default: 256)", transform: Parse.positive)
+  var shadowMemory = 256
+
+  enum Switch: String, ExpressibleByArgument, CaseIterable {
+    case on, off
+  }
+
   var options: ExchangeOptions {
     var options = ExchangeOptions()
+    options.pokesBetweenTasks = progress == .tasks
     if let schedule { options.policy = schedule }
     if let groupSize { options.groupSize = groupSize }
     options.chunkRows = chunkRows

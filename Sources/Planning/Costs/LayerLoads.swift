@@ -120,7 +120,13 @@ extension LayerLoads {
   ///
   /// - Parameter otherFilling: the longest filling among the other experts' chains.
   func smoothSeconds(changing expert: Int, otherFilling: Double) -> Double {
-    let waiting = max(otherFilling, filling[expert])
+    smoothSeconds(waiting: max(otherFilling, filling[expert]))
+  }
+
+  /// The smooth time of a layer without shadows.
+  var smoothSeconds: Double { smoothSeconds(waiting: 0) }
+
+  private func smoothSeconds(waiting: Double) -> Double {
     let evaluation = Self.fourthRoot(powers.forward) + waiting
     return costs.passes == .training ? evaluation + Self.fourthRoot(powers.backward) + waiting : evaluation
   }
@@ -162,15 +168,20 @@ extension LayerLoads {
     return longest
   }
 
-  /// The ranks that the busiest resource belongs to, the lowest such resource among equals.
-  var busiestRanks: [Int] {
-    let computeScale = costs.passes == .training ? 1.5 : 1
-    var (most, ranks) = (-1.0, [Int]())
-    for rank in near.indices where max(computeScale * compute[rank], nearSeconds(rank)) > most {
-      (most, ranks) = (max(computeScale * compute[rank], nearSeconds(rank)), [rank])
+  /// The ranks that the busiest resources of forward and backward belong to.
+  var busiestRanks: Set<Int> {
+    let forward = busiestRanks { compute[$0] }
+    return costs.passes == .training ? forward.union(busiestRanks(backwardSeconds)) : forward
+  }
+
+  /// One rank, or all of a host whose link is busier than any rank; the lowest among equals.
+  private func busiestRanks(_ processorSeconds: (Int) -> Double) -> Set<Int> {
+    var (most, ranks) = (-1.0, Set<Int>())
+    for rank in near.indices where max(processorSeconds(rank), nearSeconds(rank)) > most {
+      (most, ranks) = (max(processorSeconds(rank), nearSeconds(rank)), [rank])
     }
     for host in far.indices where farSeconds(host) > most {
-      (most, ranks) = (farSeconds(host), near.indices.filter { costs.hostOfRank[$0] == host })
+      (most, ranks) = (farSeconds(host), Set(near.indices.filter { costs.hostOfRank[$0] == host }))
     }
     return ranks
   }
@@ -212,23 +223,24 @@ extension LayerLoads {
     changeChain(of: expert, isAdded: isAdded, rank)
   }
 
-  /// Gives an expert that has no shadows to another rank.
-  mutating func move(_ expert: Int, to rank: Int) {
-    precondition(chains[expert].isEmpty, "expert \(expert) has shadows")
-    let (owner, seconds) = (owners[expert], costs.forwardSeconds(rows: ownerRows[expert]))
+  /// Exchanges the owners of two experts that have no shadows.
+  mutating func swap(_ expert: Int, _ other: Int) {
+    precondition(chains[expert].isEmpty && chains[other].isEmpty, "expert \(expert) or \(other) has shadows")
+    let (first, second) = (owners[expert], owners[other])
+    countRows(to: first, second, sign: -1)
+    owners.swapAt(expert, other)
+    for rank in [first, second] { hosted[rank] = owners.indices.filter { owners[$0] == rank } }
+    countRows(to: first, second, sign: 1)
+    let seconds = costs.forwardSeconds(rows: ownerRows[expert]) - costs.forwardSeconds(rows: ownerRows[other])
+    changeCompute(first, by: -seconds)
+    changeCompute(second, by: seconds)
+  }
+
+  private mutating func countRows(to first: Int, _ second: Int, sign: Int) {
     for source in 0..<load.rankCount {
-      countRows(from: source, to: owner, sign: -1)
-      countRows(from: source, to: rank, sign: -1)
+      countRows(from: source, to: first, sign: sign)
+      countRows(from: source, to: second, sign: sign)
     }
-    hosted[owner].removeAll { $0 == expert }
-    hosted[rank].insert(expert, at: hosted[rank].firstIndex { $0 > expert } ?? hosted[rank].count)
-    owners[expert] = rank
-    for source in 0..<load.rankCount {
-      countRows(from: source, to: owner, sign: 1)
-      countRows(from: source, to: rank, sign: 1)
-    }
-    changeCompute(owner, by: -seconds)
-    changeCompute(rank, by: seconds)
   }
 
   private mutating func changeCompute(_ rank: Int, by seconds: Double, adding gradients: Double = 0) {

@@ -30,4 +30,11 @@ package struct RoutingLoad: Hashable, Sendable {
     }
     return rows
   }
+
+  /// One of several steps that this is the sum of.
+  package func mean(stepCount: Int) -> RoutingLoad {
+    RoutingLoad(
+      tokenCounts: tokenCounts.map { ($0 + stepCount / 2) / stepCount }, expertsPerToken: expertsPerToken,
+      expertCount: expertCount, counts: counts.map { ($0 + stepCount / 2) / stepCount })
+  }
 }

@@ -1,6 +1,16 @@
 import Topology
 
 extension StepPrediction {
+  package init(
+    _ shape: LayerShape, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ settings: SimulationSettings,
+    isTraining: Bool
+  ) {
+    let passes = (isTraining ? [SimulatedPass.forward, .backward] : [.forward]).map {
+      PassPrediction($0, shape, traffic, on: cluster, settings)
+    }
+    self.init(passes, shape, traffic, on: cluster, settings)
+  }
+
   /// A step from its passes, each simulated on the same layer, traffic and cluster.
   package init(
     _ passes: [PassPrediction], _ shape: LayerShape, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster,

@@ -49,10 +49,7 @@ struct StepSimulationTests {
       let settings = SimulationSettings(
         policy: policy, chunkRows: chunkRows, cut: policy == .sequential ? .whole : cut, groupSize: groupSize,
         threadCount: threads)
-      let passes = (isTraining ? [SimulatedPass.forward, .backward] : [.forward]).map {
-        PassPrediction($0, shape, traffic, on: cluster, settings)
-      }
-      return StepPrediction(passes, shape, traffic, on: cluster, settings)
+      return StepPrediction(shape, traffic, on: cluster, settings, isTraining: isTraining)
     }
   }
 

@@ -31,6 +31,17 @@ package let collectiveCases: [RankCase] = [
     }
   },
 
+  RankCase("communication: clocks that differ are compared") { context in
+    let world = context.world
+    for root in world.ranks {
+      let ahead = Int64(world.rank.index - root.index) * 1_000_000_000
+      let offset = try world.clockOffset(to: root) { Int64(monotonicSeconds() * 1e9) + ahead }
+      // Half of the shortest of 20 round trips, on a machine with fewer cores than ranks.
+      context.expect(abs(offset + ahead) < 50_000_000, "\(offset) ns for a clock that is \(ahead) ns ahead")
+      context.expect(world.rank != root || offset == 0, "the root's clock differs from itself by \(offset) ns")
+    }
+  },
+
   RankCase("communication: gathers collect in rank order") { context in
     let world = context.world
     for count in [0, 1, 7, 5_000] {
