@@ -21,6 +21,7 @@ struct LinkProbe {
   private static let sampleSeconds = 0.025
   private static let sampleCount = 3
   private static let shiftCount = 16
+  private static let burstCount = 64
   private static let tag = Tag(0)
 
   init(_ link: LinkClass, hosts: HostMap, over world: any Communicator) {
@@ -33,7 +34,9 @@ struct LinkProbe {
   /// Nil when no two ranks of the job are of this class.
   func measure() throws -> LinkCost? {
     guard let bytesPerSecond = try bytesPerSecond() else { return nil }
-    return LinkCost(latencySeconds: try latencySeconds(), bytesPerSecond: bytesPerSecond)
+    let latency = try latencySeconds()
+    return LinkCost(
+      latencySeconds: latency, bytesPerSecond: bytesPerSecond, messageSeconds: try messageSeconds(latency: latency))
   }
 
   /// What one rank sends and receives per second while all others do.
@@ -64,6 +67,15 @@ struct LinkProbe {
       }
     }
     return Stopwatch.median(samples) / Double(Self.shiftCount)
+  }
+
+  /// Many small messages at once: what each of them takes of the processors at its ends, once the first is there.
+  private func messageSeconds(latency: Double) throws -> Double {
+    let area = Buffer<UInt8>(count: mostSources * Self.burstCount * small.count)
+    let samples = try (0..<Self.sampleCount).map { _ in
+      try Stopwatch.slowest(over: world) { try exchange(rounds[0], small, count: Self.burstCount, into: area) }
+    }
+    return max(0, Stopwatch.median(samples) - latency) / Double(2 * Self.burstCount)
   }
 
   private var mostSources: Int { rounds.map(\.sources.count).max() ?? 0 }

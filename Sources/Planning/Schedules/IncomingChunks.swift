@@ -1,18 +1,24 @@
 /// What one rank waits for: rows, which make tasks ready, and results.
 struct IncomingChunks: Sendable {
-  private let work: ExchangeWork
-  /// Chunks of each source that are here. [P + streams]
-  private var arrived: [Int32]
-  /// Results of each peer that are here. [P + streams]
-  private var returned: [Int32]
+  /// What is known of each source lies together: a simulation of many ranks is bound by memory. [P + streams]
+  private var sources: [Source]
+  /// Results of each peer that are still to come. [P + streams]
+  private var missingFrom: [Int32]
   /// The tasks that wait for each source, in the order in which its chunks satisfy them; one source after another.
   private let waiters: [Waiter]
-  private var cursors: [Int]
-  private let ends: [Int]
   /// Sources that each task still waits for.
   private var missingSources: [Int32]
   private(set) var missingChunks: Int
   private(set) var missingResults: Int
+
+  private struct Source {
+    /// Chunks that are here, and that there are.
+    var arrived: Int32
+    let chunkCount: Int32
+    /// Its first waiter that still waits, and where its waiters end.
+    var cursor: Int32
+    let end: Int32
+  }
 
   private struct Waiter {
     let chunkCount: Int32
@@ -20,9 +26,7 @@ struct IncomingChunks: Sendable {
   }
 
   init(_ work: ExchangeWork) {
-    self.work = work
-    arrived = Array(repeating: 0, count: work.arrivalChunks.count)
-    returned = Array(repeating: 0, count: work.resultChunks.count)
+    missingFrom = work.resultChunks
     missingChunks = work.arrivalChunks.reduce(0) { $0 + Int($1) }
     missingResults = work.resultChunks.reduce(0) { $0 + Int($1) }
     missingSources = work.needs.map { Int32($0.count) }
@@ -43,33 +47,37 @@ struct IncomingChunks: Sendable {
       }
     }
     self.waiters = waiters
-    cursors = Array(counts.dropLast())
-    ends = Array(counts.dropFirst())
-  }
-
-  /// Takes note of a source's next chunk; calls `ready` with each task that waits for nothing any more.
-  mutating func noteArrived(_ source: Int, ready: (Int) -> Void) {
-    precondition(arrived[source] < work.arrivalChunks[source], "more chunks of \(source) than it has")
-    arrived[source] += 1
-    missingChunks -= 1
-    while cursors[source] < ends[source], waiters[cursors[source]].chunkCount <= arrived[source] {
-      let task = Int(waiters[cursors[source]].task)
-      cursors[source] += 1
-      missingSources[task] -= 1
-      if missingSources[task] == 0 { ready(task) }
+    sources = work.arrivalChunks.indices.map {
+      Source(
+        arrived: 0, chunkCount: work.arrivalChunks[$0], cursor: Int32(counts[$0]), end: Int32(counts[$0 + 1]))
     }
   }
 
+  /// Takes note of a source's next chunk; calls `ready` with each task that waits for nothing any more.
+  mutating func noteArrived(_ place: Int, ready: (Int) -> Void) {
+    var source = sources[place]
+    precondition(source.arrived < source.chunkCount, "more chunks of \(place) than it has")
+    source.arrived += 1
+    missingChunks -= 1
+    while source.cursor < source.end, waiters[Int(source.cursor)].chunkCount <= source.arrived {
+      let task = Int(waiters[Int(source.cursor)].task)
+      source.cursor += 1
+      missingSources[task] -= 1
+      if missingSources[task] == 0 { ready(task) }
+    }
+    sources[place] = source
+  }
+
   mutating func noteReturned(_ peer: Int) {
-    precondition(returned[peer] < work.resultChunks[peer], "more results of \(peer) than it owes")
-    returned[peer] += 1
+    precondition(missingFrom[peer] > 0, "more results of \(peer) than it owes")
+    missingFrom[peer] -= 1
     missingResults -= 1
   }
 
   /// Whether all rows of a source are here.
-  func hasArrived(_ source: Int) -> Bool { arrived[source] == work.arrivalChunks[source] }
+  func hasArrived(_ source: Int) -> Bool { sources[source].arrived == sources[source].chunkCount }
   /// Whether all results of a peer are here.
-  func hasReturned(_ peer: Int) -> Bool { returned[peer] == work.resultChunks[peer] }
+  func hasReturned(_ peer: Int) -> Bool { missingFrom[peer] == 0 }
 }
 
 /// The final tasks: those of an expert can run when its row tasks are done.

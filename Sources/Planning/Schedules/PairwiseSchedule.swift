@@ -73,12 +73,12 @@ package struct PairwiseSchedule: ExchangeSchedule {
       let step = messageStep % count
       let (target, origin) = (groups.target(step), groups.origin(step))
       if messageStep < count {
-        if let send = outgoing.takeRows(from: target.contains) { return send }
+        if let send = outgoing.takeRows(for: target) { return send }
         let isDone = target.allSatisfy { outgoing.hasSentRows(to: $0) && !outgoing.isInFlight(to: $0) }
         guard isDone && hasArrived(step) else { return nil }
       } else {
         guard computeStep > step else { return nil }
-        if let send = outgoing.takeResults(to: origin.contains) { return send }
+        if let send = outgoing.takeResults(for: origin) { return send }
         let isDone = origin.allSatisfy { outgoing.hasSentResults(to: $0) && !outgoing.isInFlight(to: $0) }
         guard isDone && target.allSatisfy(incoming.hasReturned) else { return nil }
         if step == count - 1 { guard incoming.missingResults == 0 else { return nil } }

@@ -21,6 +21,10 @@ package struct ExpertPopularity: Hashable, Sendable {
     }
     let total = weights.reduce(0, +)
     let shares = weights.map { $0 / total }
+    guard expertsPerToken > 1 else {
+      inclusion = shares
+      return
+    }
     let time = Self.time(shares, expertsPerToken)
     let raw = shares.map { 1 - exponential(ofMinus: $0 * time) }
     let sum = raw.reduce(0, +)
@@ -31,7 +35,7 @@ package struct ExpertPopularity: Hashable, Sendable {
   private static func time(_ shares: [Double], _ wanted: Int) -> Double {
     var (low, high) = (0.0, 1.0)
     func count(_ time: Double) -> Double { shares.reduce(0) { $0 + 1 - exponential(ofMinus: $1 * time) } }
-    while count(high) < Double(wanted) && high < 1e12 { (low, high) = (high, 2 * high) }
+    while count(high) < Double(wanted) && high < 1e300 { (low, high) = (high, 2 * high) }
     for _ in 0..<60 {
       let middle = (low + high) / 2
       if count(middle) < Double(wanted) { low = middle } else { high = middle }

@@ -1,21 +1,27 @@
 import Topology
 
 extension StepPrediction {
-  /// Simulates a step of a layer on a cluster; every rank's schedule runs as it would in the executor.
   package init(
     _ shape: LayerShape, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ settings: SimulationSettings,
     isTraining: Bool
   ) {
-    precondition(
-      cluster.hosts.rankCount == traffic.rankCount, "\(cluster.hosts.rankCount) ranks for \(traffic.rankCount)")
-    let costs = TaskCosts(shape, on: cluster.machine)
-    passes = (isTraining ? [SimulatedPass.forward, .backward] : [.forward]).map {
-      PassPrediction($0, traffic, on: cluster, costs, settings)
+    let passes = (isTraining ? [SimulatedPass.forward, .backward] : [.forward]).map {
+      PassPrediction($0, shape, traffic, on: cluster, settings)
     }
-    let threads = Double(settings.threadCount)
+    self.init(passes, shape, traffic, on: cluster, settings)
+  }
+
+  /// A step from its passes, each simulated on the same layer, traffic and cluster.
+  package init(
+    _ passes: [PassPrediction], _ shape: LayerShape, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster,
+    _ settings: SimulationSettings
+  ) {
+    let isTraining = passes.count > 1
+    self.passes = passes
     roofline = Roofline(
-      peak: cluster.machine.matmul.highest * threads,
-      computeSeconds: traffic.leastCompute(.forward, costs, threadCount: settings.threadCount, withRouter: false),
+      peak: cluster.machine.matmul.highest * Double(settings.threadCount),
+      computeSeconds: traffic.leastCompute(
+        .forward, TaskCosts(shape, on: cluster.machine), threadCount: settings.threadCount, withRouter: false),
       exchangeSeconds: traffic.dispatchLoad(shape, on: cluster).seconds)
     let operations =
       shape.flopsPerRow * Double(shape.tokenCount) * Double(shape.expertsPerToken) * (isTraining ? 3 : 1)
@@ -28,10 +34,14 @@ extension StepPrediction {
 }
 
 extension PassPrediction {
-  init(
-    _ pass: SimulatedPass, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster, _ costs: TaskCosts,
+  /// Simulates a pass of a layer on a cluster; every rank's schedule runs as it would in the executor.
+  package init(
+    _ pass: SimulatedPass, _ shape: LayerShape, _ traffic: ExchangeTraffic, on cluster: SimulatedCluster,
     _ settings: SimulationSettings
   ) {
+    precondition(
+      cluster.hosts.rankCount == traffic.rankCount, "\(cluster.hosts.rankCount) ranks for \(traffic.rankCount)")
+    let costs = TaskCosts(shape, on: cluster.machine)
     // Forward, nothing can be sent before every rank has told the others how much it will be.
     let others = Double(traffic.groupSize - 1)
     let manifests =
@@ -51,7 +61,7 @@ extension PassPrediction {
       }
     seconds = ranks.reduce(0) { max($0, $1.end) }
     compute = ranks.reduce(0) { max($0, $1.compute + $1.router) }
-    exchange = traffic.rowLoad(pass, costs.shape, on: cluster).seconds
+    exchange = traffic.rowLoad(pass, shape, on: cluster).seconds
     let leastCompute = traffic.leastCompute(pass, costs, threadCount: settings.threadCount, withRouter: true)
     bound = max(leastCompute, exchange)
     isComputeBound = leastCompute >= exchange

@@ -1,0 +1,169 @@
+import ArgumentParser
+import Communication
+import ExpertParallel
+import Foundation
+import Kernels
+import Planning
+import Topology
+
+/// `plan`: predicts a layer's step on ranks that need not exist.
+struct Plan: WorkerCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Predicts a step of one MoE layer on any number of ranks and hosts, without MPI: time, bound, memory.",
+    discussion: """
+      Every rank's schedule is simulated, the same that 'bench layer' and 'train' run, on the links between hosts and \
+      the measured rates of this machine or of --calibration's. bound_milliseconds is the sum over passes of the larger of \
+      compute and exchange; exposed_exchange_milliseconds is what the step takes longer than its slowest rank computes. \
+      Ranks beyond the experts form groups with a full set of experts each, as in training; sums of gradients over such \
+      groups are not counted. compute_exchange_ratio, ideal_gflops and semi_ideal_gflops are FasterMoE's roofline for one \
+      rank: everything or nothing of the exchange is hidden; achieved_gflops is the prediction.
+      """)
+
+  @OptionGroup var cluster: ClusterOptions
+  @OptionGroup var calibration: CalibrationOptions
+  @OptionGroup var results: ResultOptions
+
+  @Option(help: "Tokens over all ranks.", transform: Parse.positive)
+  var tokens = 2048
+
+  @Option(
+    help: "Expert i is chosen in proportion to (i + 1)^−z; 0 is the same for all.", transform: Parse.notNegativeReal)
+  var skew = 0.0
+
+  @Option(help: "Width of a token.", transform: Parse.positive)
+  var hiddenSize = 512
+
+  @Option(help: "Width inside an expert.", transform: Parse.positive)
+  var intermediateSize = 1792
+
+  @Option(help: "Experts of the layer.", transform: Parse.positive)
+  var experts = 8
+
+  @Option(help: "Experts that each token goes to.", transform: Parse.positive)
+  var expertsPerToken = 2
+
+  @Option(help: "Of the experts: swiglu or gelu.")
+  var activation = ActivationName.swiglu
+
+  @Option(help: "forward or train (forward and backward).")
+  var mode = LayerBenchmark.Mode.train
+
+  @Option(help: "sequential, pairwise (FasterMoE's) or eager.")
+  var schedule = SchedulePolicy.eager
+
+  @Option(help: "Ranks of a group of the pairwise schedule.", transform: Parse.positive)
+  var groupSize = 1
+
+  @Option(help: "Rows that a message carries at most. (default: about 128 KiB)", transform: Parse.positive)
+  var chunkRows: Int?
+
+  func validate() throws {
+    guard expertsPerToken <= experts else {
+      throw ValidationError("--experts-per-token \(expertsPerToken) is more than --experts \(experts)")
+    }
+    guard skew <= Self.steepestSkew else {
+      throw ValidationError(
+        "--skew \(skew) is more than \(Self.steepestSkew): all tokens would choose the same experts")
+    }
+    // Indices of a rank's assignments have 32 bits.
+    guard tokens / cluster.ranks + 1 <= Int(Int32.max) / expertsPerToken else {
+      throw ValidationError("--tokens \(tokens) are too many for --ranks \(cluster.ranks)")
+    }
+    guard messageCount <= Self.mostMessages else {
+      throw ValidationError("--tokens \(tokens) in messages of \(rowsOfMessage) rows are too many messages to simulate")
+    }
+  }
+
+  func run(on worker: Worker) throws {
+    guard worker.world.size == 1 else {
+      throw Refusal(
+        .usage, "plan simulates all ranks in one process; start it without mpirun and give --ranks")
+    }
+    try worker.requireMemory(bytes: leastByteCount, for: "a plan for \(cluster.ranks) ranks")
+    let simulated = try cluster.cluster(calibration, worker)
+    let topology = ParallelTopology(worldSize: cluster.ranks, expertParallelSize: expertParallelSize)
+    let weights = (0..<experts).map { pow(Double($0 + 1), -skew) }
+    let popularity = ExpertPopularity(weights: weights, expertsPerToken: expertsPerToken)
+    let traffic = ExchangeTraffic(popularity, tokenCount: tokens, topology: topology)
+    let passes = simulate(mode == .train ? [.forward, .backward] : [.forward], traffic, on: simulated)
+    try results.write(line(StepPrediction(passes, shape, traffic, on: simulated, settings)), worker)
+  }
+
+  /// The passes do not depend on each other: each has a thread.
+  private func simulate(
+    _ passes: [SimulatedPass], _ traffic: ExchangeTraffic, on cluster: SimulatedCluster
+  ) -> [PassPrediction] {
+    final class Place { var prediction: PassPrediction? }
+    let places = passes.map { _ in Place() }
+    let (shape, settings) = (shape, settings)
+    WorkerPool(threadCount: passes.count).run(passes.count) { task, _ in
+      places[task].prediction = PassPrediction(passes[task], shape, traffic, on: cluster, settings)
+    }
+    return places.compactMap(\.prediction)
+  }
+
+  private func line(_ prediction: StepPrediction) -> JSONLine {
+    let milliseconds = { (seconds: Double) in JSONLine.Value.real(seconds * 1e3) }
+    let gigaflops = { (rate: Double) in JSONLine.Value.real(rate / 1e9, digits: 4) }
+    return JSONLine([
+      "schedule": .text(schedule.rawValue), "mode": .text(mode.rawValue), "ranks": .integer(cluster.ranks),
+      "hosts": .integer(cluster.hosts), "threads": .integer(cluster.threads),
+      "expert_parallel": .integer(expertParallelSize), "step_milliseconds": milliseconds(prediction.seconds),
+      "bound_milliseconds": milliseconds(prediction.bound),
+      "exposed_exchange_milliseconds": milliseconds(prediction.exposedExchange),
+      "compute_milliseconds": milliseconds(prediction.compute),
+      "exchange_milliseconds": milliseconds(prediction.exchange),
+      "memory_bytes_per_rank": .integer(Int(min(prediction.memoryByteCount, 0x1p60))),
+      "bound_by": .text(prediction.isComputeBound ? "compute" : "exchange"),
+      "compute_exchange_ratio": .real(prediction.roofline.ratio, digits: 4),
+      "peak_gflops": gigaflops(prediction.roofline.peak), "ideal_gflops": gigaflops(prediction.roofline.ideal),
+      "semi_ideal_gflops": gigaflops(prediction.roofline.semiIdeal),
+      "achieved_gflops": gigaflops(prediction.flopsPerSecondOfRank), "tokens": .integer(tokens),
+      "hidden_size": .integer(hiddenSize), "intermediate_size": .integer(intermediateSize),
+      "experts": .integer(experts), "experts_per_token": .integer(expertsPerToken), "skew": .real(skew),
+      "chunk_rows": .integer(rowsOfMessage),
+    ])
+  }
+}
+
+extension Plan {
+  private var shape: LayerShape {
+    LayerShape(
+      tokenCount: tokens, hiddenSize: hiddenSize, intermediateSize: intermediateSize, expertCount: experts,
+      expertsPerToken: expertsPerToken, inputMatrixCount: activation.activation.inputMatrixCount)
+  }
+
+  private var exchange: ExchangeOptions {
+    ExchangeOptions(policy: schedule, groupSize: groupSize, chunkRows: chunkRows)
+  }
+
+  private var settings: SimulationSettings {
+    SimulationSettings(
+      policy: schedule, chunkRows: rowsOfMessage, cut: exchange.cut(isAlone: expertParallelSize == 1),
+      window: exchange.window, groupSize: groupSize, threadCount: cluster.threads)
+  }
+
+  private var rowsOfMessage: Int { exchange.chunkRows(width: hiddenSize) }
+
+  private var expertParallelSize: Int {
+    ParallelTopology.defaultExpertParallelSize(worldSize: cluster.ranks, expertCount: experts)
+  }
+
+  private static let mostMessages = 0x1p28
+  private static let steepestSkew = 10.0
+
+  /// Messages of a pass at most: rows out and back in full messages, and one of each kind between every two ranks.
+  private var messageCount: Double {
+    let rows = Double(tokens) * Double(expertsPerToken)
+    return 2 * rows / Double(rowsOfMessage) + 2 * min(pairCount, rows)
+  }
+
+  private var pairCount: Double { Double(cluster.ranks) * Double(expertParallelSize) }
+
+  /// A schedule keeps about 100 bytes for each pair of ranks and 16 for each message, traffic 16 for each expert.
+  private var leastByteCount: Int {
+    let perExpert = 16 * Double(experts) * Double(cluster.ranks / expertParallelSize + 1)
+    return Int(min(100 * pairCount + 16 * messageCount + perExpert, 0x1p60))
+  }
+}
