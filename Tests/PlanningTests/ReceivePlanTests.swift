@@ -91,9 +91,11 @@ struct ReceivePlanTests {
 @Suite("Return plan")
 struct ReturnPlanTests {
   /// The whole exchange with results that are texts: what comes home must be the token's kept assignments in order.
-  @Test("brings home every token's results in order of choice", arguments: RandomExchange.seeds)
-  func exchangeAsText(seed: Int) {
-    let exchange = RandomExchange(seed: seed)
+  @Test(
+    "brings home every token's results in order of choice, also from shadows", arguments: RandomExchange.seeds,
+    [false, true])
+  func exchangeAsText(seed: Int, isShadowed: Bool) {
+    let exchange = RandomExchange(seed: seed, isShadowed: isShadowed)
     let plans = exchange.plans
     let received = exchange.ranks.map { ReceivePlan(exchange.manifests(to: $0)) }
     for (plan, decision) in zip(plans, exchange.decisions) {

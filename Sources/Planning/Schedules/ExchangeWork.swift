@@ -45,7 +45,7 @@ package struct ExchangeWork: Hashable, Sendable {
   package let feeds: [[Feed]]
   /// The expert of each row task.
   package let taskExperts: [Int32]
-  /// The expert of each final task.
+  /// The expert of each final task; an expert's lie together.
   package private(set) var finalExperts: [Int32] = []
 
   package init(

@@ -59,6 +59,8 @@ package struct PairwiseSchedule: ExchangeSchedule {
 
   package mutating func next() -> ScheduleAction {
     precondition(!isFinished, "the next action of a schedule that has finished")
+    // Before messages: the end of a computation opens the way for its results, which leave before more is computed.
+    while computeStep < groups.count && uncomputed[computeStep] == 0 && hasArrived(computeStep) { computeStep += 1 }
     if let send = takeMessage() { return send }
     if let tasks = takeTasks() { return tasks }
     guard messageStep == 2 * groups.count, computeStep == groups.count, final.unfinished == 0 else { return .await }
@@ -89,14 +91,10 @@ package struct PairwiseSchedule: ExchangeSchedule {
   }
 
   private mutating func takeTasks() -> ScheduleAction? {
-    while computeStep < groups.count && uncomputed[computeStep] == 0 && hasArrived(computeStep) { computeStep += 1 }
-    if computeStep < groups.count {
-      guard hasArrived(computeStep) else { return nil }
-      let tasks = stepTasks[computeStep].take(parallelism)
-      return tasks.isEmpty ? nil : .compute(tasks)
-    }
-    // Going past the last computation may have opened the way for its results.
-    return takeMessage() ?? final.take(parallelism)
+    guard computeStep < groups.count else { return final.take(parallelism) }
+    guard hasArrived(computeStep) else { return nil }
+    let tasks = stepTasks[computeStep].take(parallelism)
+    return tasks.isEmpty ? nil : .compute(tasks)
   }
 
   private func hasArrived(_ step: Int) -> Bool {

@@ -15,7 +15,7 @@ package struct RowTask: Hashable, Sendable {
 /// of no other source. A product of few rows is slow, so small pieces are joined, and large ones are divided so that MPI is
 /// poked often enough. Cuts change no bits: a row's result does not depend on the rows beside it.
 package struct TaskCut: Hashable, Sendable {
-  /// Rows of a task at most.
+  /// Rows of a task at most, rounded down to the alignment; one alignment's rows are always allowed.
   package let largest: Int
   /// Pieces below this are joined with a neighbour.
   package let smallest: Int
@@ -79,12 +79,13 @@ package struct TaskCut: Hashable, Sendable {
 
   /// Even parts of at most `largest` rows.
   private func divide(_ piece: Range<Int>) -> [Range<Int>] {
-    let count = (piece.count + largest - 1) / largest
-    let size =
-      max(1, (piece.count + count * ReceivePlan.alignment - 1) / (count * ReceivePlan.alignment))
-      * ReceivePlan.alignment
-    return stride(from: piece.lowerBound, to: piece.upperBound, by: size).map {
-      $0..<min($0 + size, piece.upperBound)
+    let granule = ReceivePlan.alignment
+    let largestPart = max(1, largest / granule)
+    let count = piece.count / granule
+    let partition = BlockPartition(count: count, parts: (count + largestPart - 1) / largestPart)
+    return (0..<partition.parts).map { part in
+      let granules = partition.range(of: part)
+      return piece.lowerBound + granules.lowerBound * granule..<piece.lowerBound + granules.upperBound * granule
     }
   }
 }

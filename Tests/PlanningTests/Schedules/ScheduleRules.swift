@@ -1,0 +1,190 @@
+import Planning
+
+/// What a schedule promises beyond the dependencies, said again without its queues and counters.
+protocol ScheduleRule {
+  /// Why an action that the dependencies allow breaks the promise; nil if it does not.
+  func objection(to action: ScheduleAction, _ progress: RankProgress) -> String?
+}
+
+extension ScheduleRule {
+  /// Whether everything that an action does is possible and promised.
+  func permits(_ action: ScheduleAction, _ progress: RankProgress) -> Bool {
+    progress.allows(action) && objection(to: action, progress) == nil
+  }
+}
+
+/// All rows, then all tasks, then all results.
+struct SequentialRule: ScheduleRule {
+  func objection(to action: ScheduleAction, _ progress: RankProgress) -> String? {
+    switch action {
+    case .compute(let tasks):
+      if !hasExchanged(progress) || !progress.isIdle { return "computes before all rows are exchanged" }
+      return tasks.count == progress.work.taskCount ? nil : "computes a part"
+    case .finalize(let tasks):
+      if !hasExchanged(progress) || !progress.isIdle || !progress.hasComputedAll { return "finalizes too early" }
+      return tasks.count == progress.work.finalTaskCount ? nil : "finalizes a part"
+    case .returnResults:
+      let isOpen = hasExchanged(progress) && progress.hasComputedAll && progress.hasFinalizedAll
+      return isOpen ? nil : "returns too early"
+    case .send, .await, .finish: return nil
+    }
+  }
+
+  private func hasExchanged(_ progress: RankProgress) -> Bool { progress.hasAllArrived && progress.hasSentAllRows }
+}
+
+/// FasterMoE's order of steps among groups of consecutive ranks.
+struct PairwiseRule: ScheduleRule {
+  let groupSize: Int
+  let parallelism: Int
+
+  func objection(to action: ScheduleAction, _ progress: RankProgress) -> String? {
+    if let missed = passedOver(by: action, progress) { return "passes over \(missed)" }
+    switch action {
+    case .send(let peer, _):
+      let step = targetStep(peer, progress)
+      return (0..<step).allSatisfy { hasExchangedRows($0, progress) } ? nil : "begins S\(step) too early"
+    case .compute(let tasks): return objection(toComputing: tasks, progress)
+    case .returnResults(let peer, _):
+      let step = originStep(peer, progress)
+      // What is in flight behind the first result is a result.
+      let hasBegun = progress.sentResults.contains { $0 > 0 }
+      let isOpen =
+        progress.hasSentAllRows && progress.hasAllArrived && (hasBegun || progress.isIdle)
+        && (0...step).allSatisfy { hasComputed($0, progress) }
+        && (0..<step).allSatisfy { hasExchangedResults($0, progress) }
+      return isOpen ? nil : "begins R\(step) too early"
+    case .finalize(let tasks):
+      // A step without tasks still waits for its rows.
+      if !progress.hasComputedAll || !progress.hasAllArrived { return "finalizes too early" }
+      return tasks.count <= parallelism ? nil : "finalizes \(tasks.count) at once"
+    case .await, .finish: return nil
+    }
+  }
+
+  /// A message that could leave before tasks are run: messages travel while tasks compute.
+  private func passedOver(by action: ScheduleAction, _ progress: RankProgress) -> ScheduleAction? {
+    switch action {
+    case .compute, .finalize: break
+    case .send, .returnResults, .await, .finish: return nil
+    }
+    return progress.possibleActions.first { other in
+      switch other {
+      case .send, .returnResults: permits(other, progress)
+      case .compute, .finalize, .await, .finish: false
+      }
+    }
+  }
+
+  private func objection(toComputing tasks: [Int], _ progress: RankProgress) -> String? {
+    let steps = Set(tasks.map { taskStep($0, progress.work) })
+    guard tasks.count <= parallelism, steps.count == 1, let step = steps.first else { return "computes too much" }
+    let sources = progress.peers.filter { originStep($0, progress) <= step } + progress.streams
+    let isOpen = sources.allSatisfy(progress.hasArrived) && (0..<step).allSatisfy { hasComputed($0, progress) }
+    return isOpen ? nil : "begins C\(step) too early"
+  }
+
+  private func step(from: Int, to: Int, _ work: ExchangeWork) -> Int {
+    let groupCount = (work.rankCount + groupSize - 1) / groupSize
+    let difference = to / groupSize - from / groupSize
+    return difference < 0 ? difference + groupCount : difference
+  }
+
+  /// The step in which rows go to a peer.
+  private func targetStep(_ peer: Int, _ progress: RankProgress) -> Int {
+    step(from: progress.work.rank, to: peer, progress.work)
+  }
+
+  /// The step in which rows come from a peer.
+  private func originStep(_ peer: Int, _ progress: RankProgress) -> Int {
+    step(from: peer, to: progress.work.rank, progress.work)
+  }
+
+  private func taskStep(_ task: Int, _ work: ExchangeWork) -> Int {
+    let sources = work.needs[task].map { Int($0.source) }.filter { $0 < work.rankCount }
+    return sources.map { step(from: $0, to: work.rank, work) }.max() ?? 0
+  }
+
+  private func hasComputed(_ step: Int, _ progress: RankProgress) -> Bool {
+    (0..<progress.work.taskCount).allSatisfy {
+      taskStep($0, progress.work) != step || progress.computed.contains($0)
+    }
+  }
+
+  /// Streams belong to the first step.
+  private func hasExchangedRows(_ step: Int, _ progress: RankProgress) -> Bool {
+    progress.peers.allSatisfy { peer in
+      (targetStep(peer, progress) != step || progress.hasSentRows(to: peer) && progress.inFlight[peer] == 0)
+        && (originStep(peer, progress) != step || progress.hasArrived(peer))
+    } && progress.streams.allSatisfy(progress.hasArrived)
+  }
+
+  private func hasExchangedResults(_ step: Int, _ progress: RankProgress) -> Bool {
+    progress.peers.allSatisfy { peer in
+      (originStep(peer, progress) != step || progress.hasSentResults(to: peer) && progress.inFlight[peer] == 0)
+        && (targetStep(peer, progress) != step || progress.hasReturned(peer))
+    }
+  }
+}
+
+/// Always the most urgent of what is possible, and as much of it as can run at once.
+struct EagerRule: ScheduleRule {
+  let parallelism: Int
+
+  func objection(to action: ScheduleAction, _ progress: RankProgress) -> String? {
+    let urgency = urgency(action, progress)
+    let passedOver = progress.possibleActions.first { other in
+      guard self.urgency(other, progress) < urgency else { return false }
+      guard case .compute(let done) = action, case .compute(let tasks) = other else { return true }
+      return !Set(tasks).isSubset(of: done)
+    }
+    if let passedOver { return "passes over \(passedOver)" }
+    switch action {
+    case .compute(let tasks): return objection(toCount: tasks.count, of: progress.readyTasks.count, progress)
+    case .finalize(let tasks): return objection(toCount: tasks.count, of: progress.readyFinals.count, progress)
+    case .send, .returnResults, .await, .finish: return nil
+    }
+  }
+
+  private func objection(toCount count: Int, of readyCount: Int, _ progress: RankProgress) -> String? {
+    // Nothing has to be polled for between tasks when no message can come and none has to leave.
+    let isQuiet =
+      progress.hasAllArrived && progress.hasAllReturned && progress.isIdle && progress.hasSentAllResults
+    let limit = isQuiet ? readyCount : min(parallelism, readyCount)
+    return count == limit ? nil : "runs \(count) of \(readyCount) tasks"
+  }
+
+  private func urgency(_ action: ScheduleAction, _ progress: RankProgress) -> Int {
+    switch action {
+    case .send: 0
+    case .returnResults: 1
+    case .compute(let tasks): tasks.contains { progress.work.needs[$0].isEmpty } ? 3 : 2
+    case .finalize: 4
+    case .await, .finish: 5
+    }
+  }
+}
+
+/// A schedule, how it is set, and the rule it has to keep.
+struct ScheduleSetting: CustomStringConvertible {
+  let policy: SchedulePolicy
+  let window: SendWindow
+  let groupSize: Int
+  let parallelism: Int
+
+  func schedule(_ work: ExchangeWork) -> any ExchangeSchedule {
+    policy.schedule(work, window: window, groupSize: groupSize, parallelism: parallelism)
+  }
+
+  var rule: any ScheduleRule {
+    switch policy {
+    case .sequential: SequentialRule()
+    case .pairwise: PairwiseRule(groupSize: groupSize, parallelism: parallelism)
+    case .eager: EagerRule(parallelism: parallelism)
+    }
+  }
+
+  var description: String {
+    "\(policy.rawValue), window \(window.total)/\(window.perPeer), groups of \(groupSize), \(parallelism) at once"
+  }
+}
