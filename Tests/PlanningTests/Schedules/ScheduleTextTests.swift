@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 import Topology
 
-/// What each schedule does with a small exchange, line by line: actions, and behind `<` what is reported before the next.
+/// What rank 0 does with a small exchange, line by line: actions, and behind `<` what is reported before the next.
 ///
-/// There is an expert per rank. With two ranks, each rank has 32 rows for each expert, which travel by 16: so rank 0 has
-/// the tasks 0 and 1 with its own rows, 2 and 3 with one chunk of rank 1 each. With three ranks, 16 rows for each expert:
-/// task 0 has own rows, tasks 1 and 2 those of ranks 1 and 2.
+/// There is an expert per rank. With two ranks, each rank has 32 rows for each expert, which travel by 16: so rank 0
+/// has the tasks 0 and 1 with its own rows, 2 and 3 with one chunk of rank 1 each. With three ranks, 16 rows for each
+/// expert: task 0 has own rows, tasks 1 and 2 those of ranks 1 and 2.
 @Suite("Schedules in words")
 struct ScheduleTextTests {
   @Test("sequential, forward")
@@ -278,7 +278,8 @@ struct ScheduleTextTests {
       chunkRows: 16, cut: TaskCut(largest: 16, smallest: 16))
   }
 
-  /// What a schedule does when the events of a text happen where they stand there.
+  /// What a schedule does when the events of a text happen where they stand there, to its first step off the text: from
+  /// there on they would make no sense.
   private func transcript(of schedule: any ExchangeSchedule, along text: String) -> String {
     var schedule = schedule
     var lines: [String] = []
@@ -289,9 +290,9 @@ struct ScheduleTextTests {
       } else {
         let action = schedule.next()
         lines.append(action.description)
+        if action.description != line { break }
         if case .compute(let tasks) = action { schedule.note(.computed(tasks)) }
         if case .finalize(let tasks) = action { schedule.note(.finalized(tasks)) }
-        if action == .finish { break }
       }
     }
     return lines.joined(separator: "\n")
