@@ -67,7 +67,7 @@ struct Doctor: WorkerCommand {
   private func advice(_ ranks: [Int], _ worker: Worker) -> [String] {
     var advice: [String] = []
     let host = worker.hosts[ranks[0]]
-    let sharing = ranks.count { worker.hosts[$0].sharesProcessors(with: host) }
+    let sharing = worker.hosts.count { $0.sharesProcessors(with: host) }
     if sharing > host.coreCount {
       advice.append(
         "\(host.hostName): \(sharing) ranks share \(host.coreCount) cores; more ranks than cores work, but not faster")
