@@ -2,6 +2,8 @@
 package struct ExchangeTimings: Hashable, Sendable {
   /// One direction of the layers.
   package struct Phase: Hashable, Sendable {
+    /// All of it, exchange and experts.
+    package var total = Duration.zero
     /// From the first message of an exchange to the last: packing, sending, computing meanwhile, waiting.
     package var exchange = Duration.zero
     /// Time in which this rank had nothing to compute and waited for messages.
@@ -26,6 +28,7 @@ package struct ExchangeTimings: Hashable, Sendable {
     set { if pass == .forward { forward = newValue } else { backward = newValue } }
   }
 
+  package var total: Duration { forward.total + backward.total }
   package var exchange: Duration { forward.exchange + backward.exchange }
   package var exposed: Duration { forward.exposed + backward.exposed }
   package var sentByteCount: Int { forward.sentByteCount + backward.sentByteCount }

@@ -26,17 +26,16 @@ extension ExpertRuntime {
   ///   - x: this rank's tokens [T, D]; T may be 0.
   ///   - experts: those that this rank hosts, in order.
   ///   - tokenLimit: the most tokens that any rank of the group has in this call; the same number on all ranks.
-  ///   - layer: which layer of a model this is, for what is remembered from step to step.
   ///   - out: [T, D], overwritten.
   package func forward(
     _ x: Tensor, _ decision: RoutingDecision, experts: [ExpertWeights], activation: ExpertActivation, tokenLimit: Int,
-    layer: Int = 0, into out: Tensor
+    into out: Tensor
   ) throws(CommunicationError) -> ExpertLayerSaved {
     precondition(
       x.rows == decision.tokenCount && x.rows <= tokenLimit,
       "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
     let sequence = nextSequence()
-    let shadows = try shadows(for: decision, experts: experts, layer: layer)
+    let shadows = try shadows(for: decision, experts: experts)
     let plan = DispatchPlan(decision, placement: placement, rank: group.rank, shadows: shadows.experts)
     let manifestExchange = ManifestExchange(
       sequence: sequence, hiddenSize: x.columns, tokenLimit: tokenLimit, expertsPerToken: decision.expertsPerToken,
@@ -94,7 +93,7 @@ extension ExpertRuntime {
 
   /// Which experts are shadowed in this pass: the ranks tell each other what they route where, then all decide alike.
   private func shadows(
-    for decision: RoutingDecision, experts: [ExpertWeights], layer: Int
+    for decision: RoutingDecision, experts: [ExpertWeights]
   ) throws(CommunicationError) -> LayerShadows {
     // With fewer experts than ranks some have nothing to shadow: none of them does.
     guard let chooseShadows, group.size > 1, placement.expertCount >= group.size, let example = experts.first else {
@@ -102,7 +101,8 @@ extension ExpertRuntime {
     }
     let load = try exchangeLoad(decision)
     return LayerShadows(
-      chooseShadows(load, layer), own: group.rank, input: example.input.shape, output: example.output.shape,
+      chooseShadows(load, group.activity.layer ?? 0), own: group.rank, input: example.input.shape,
+      output: example.output.shape,
       workspace: workspace)
   }
 
@@ -135,6 +135,7 @@ extension ExpertRuntime {
     let manifests = try exchange.run(plan, workspace: workspace)
     if group.size > 1 {
       let taken = clock.now - began
+      timings.forward.total += taken
       timings.forward.exchange += taken
       timings.forward.exposed += taken
     }

@@ -100,6 +100,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     if runtime.group.size > 1 { timings.exchange = inFlight - start }
     timings.sentByteCount = runtime.group.traffic.sentByteCount - sentBefore
     timings.pokeCount = messages.pokeCount
+    timings.total = clock.now - start
     runtime.timings[Expert.pass].add(timings)
   }
 
@@ -243,6 +244,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
 
 extension ExchangeTimings.Phase {
   fileprivate mutating func add(_ other: Self) {
+    total += other.total
     exchange += other.exchange
     exposed += other.exposed
     compute += other.compute

@@ -1,5 +1,6 @@
 import ExpertParallel
 import Foundation
+import LanguageModel
 import Planning
 import Topology
 
@@ -85,6 +86,38 @@ struct ExchangeAdvisor {
       policy: options.policy, chunkRows: options.chunkRows(width: layer.shape.hiddenSize),
       cut: options.cut(isAlone: isAlone), window: options.window, groupSize: options.groupSize,
       threadCount: threadCount)
+  }
+}
+
+/// What was decided for the expert layers of a model, with what is predicted of them.
+struct ExchangeAdvice: CustomStringConvertible {
+  private let options: ExchangeOptions
+  /// Of all expert layers, for the tokens that pass through the model at once.
+  let predictedMilliseconds: Double
+
+  /// Decides, and sets the runtime accordingly. Every rank calls it.
+  init(
+    _ flags: ExchangeFlags, _ calibration: CalibrationOptions, for model: ModelConfiguration, tokenCount: Int,
+    _ runtime: ModelRuntime, _ worker: Worker
+  ) throws {
+    let advisor = ExchangeAdvisor(
+      machine: try worker.machineModel(runtime.workers, calibration), hosts: worker.hostMap, topology: runtime.topology,
+      threadCount: runtime.workers.threadCount, isTraining: true)
+    let layer = ExchangeAdvisor.Layer(
+      shape: LayerShape(
+        tokenCount: tokenCount, hiddenSize: model.hiddenSize, intermediateSize: model.intermediateSize,
+        expertCount: model.expertCount, expertsPerToken: model.expertsPerToken, inputMatrixCount: 2))
+    options = advisor.options(flags, for: layer)
+    let layerCount = (0..<model.layerCount).count(where: model.hasExperts)
+    predictedMilliseconds = 1e3 * Double(layerCount) * advisor.seconds(options, for: layer)
+    runtime.experts.options = options
+    runtime.experts.follow(advisor.shadowing(flags, for: layer.shape))
+    if flags.progress == .thread { worker.world.startProgressThread() }
+  }
+
+  var description: String {
+    "exchange     \(options.policy.rawValue), expert layers predicted at \(Int(predictedMilliseconds.rounded())) ms "
+      + "a micro-batch"
   }
 }
 

@@ -59,7 +59,8 @@ import Testing
     #expect(lines.compactMap { $0["step"] as? Int } == Array(1...6))
     let fields = [
       "step", "loss", "balance_loss", "z_loss", "total_loss", "learning_rate", "gradient_norm", "tokens_per_second",
-      "load_imbalance", "dropped_fraction", "exchange_milliseconds", "exposed_exchange_milliseconds",
+      "load_imbalance", "dropped_fraction", "expert_layers_milliseconds", "exchange_milliseconds",
+      "exposed_exchange_milliseconds",
       "step_milliseconds", "activation_bytes",
     ]
     for line in lines { for field in fields { #expect(line[field] is NSNumber, "\(field) in \(line)") } }

@@ -33,7 +33,8 @@ final class MetricsFileTests {
     #expect(
       Set(object.keys) == [
         "step", "loss", "balance_loss", "z_loss", "total_loss", "learning_rate", "gradient_norm",
-        "tokens_per_second", "load_imbalance", "dropped_fraction", "exchange_milliseconds",
+        "tokens_per_second", "load_imbalance", "dropped_fraction", "expert_layers_milliseconds",
+        "exchange_milliseconds",
         "exposed_exchange_milliseconds", "step_milliseconds", "activation_bytes",
       ])
     #expect(object["loss"] == 0.1 + 0.2)

@@ -16,6 +16,8 @@ struct BenchStep: WorkerCommand {
 
   @OptionGroup var run: RunOptions
   @OptionGroup var parallel: ParallelOptions
+  @OptionGroup var exchange: ExchangeFlags
+  @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var results: ResultOptions
 
   @Option(help: "The model: tiny, small or base.")
@@ -43,6 +45,8 @@ struct BenchStep: WorkerCommand {
     let runtime = try run.makeRuntime(
       worker, expertCount: model.expertCount, expertParallelSize: parallel.expertParallel)
     try worker.requireMemory(for: model, training, runtime)
+    let advice = try ExchangeAdvice(
+      exchange, calibration, for: model, tokenCount: training.microBatchTokens, runtime, worker)
     let loop = try TrainingLoop(randomTokensFor: model, training, on: runtime)
     let ceiling = try MatmulCeiling.highest(over: worker.world, runtime.workers)
     for _ in 0..<Self.warmUpSteps { _ = try loop.step() }
@@ -58,13 +62,17 @@ struct BenchStep: WorkerCommand {
     let gigaflops = model.expertFlops(tokenCount: batchTokens) / milliseconds / 1e6
     try results.write(
       JSONLine([
-        "benchmark": .text("step"), "preset": .text(preset.rawValue), "dtype": .text("f32"),
+        "benchmark": .text("step"), "preset": .text(preset.rawValue),
+        "schedule": .text(runtime.experts.options.policy.rawValue), "dtype": .text("f32"),
         "threads": .integer(runtime.workers.threadCount), "ranks": .integer(worker.world.size),
         "milliseconds": .real(milliseconds), "tokens_per_second": .real(Double(batchTokens) / milliseconds * 1e3),
         "gflops": .real(gigaflops, digits: 4), "ceiling_gflops": .real(Stopwatch.median(ceilings), digits: 4),
         "ceiling_share": .real(gigaflops / Stopwatch.median(ceilings), digits: 3),
         "exchange_milliseconds": .real(median(\.exchangeMilliseconds), digits: 4),
         "exposed_exchange_milliseconds": .real(median(\.exposedExchangeMilliseconds), digits: 4),
+        "expert_layers_predicted_milliseconds": .real(
+          advice.predictedMilliseconds * Double(batchTokens / training.microBatchTokens), digits: 4),
+        "expert_layers_milliseconds": .real(median(\.expertMilliseconds), digits: 4),
         "activation_bytes": .integer(steps.map(\.activationBytes).max() ?? 0), "tokens": .integer(batchTokens),
         "sequence_length": .integer(sequenceLength),
       ]), worker)

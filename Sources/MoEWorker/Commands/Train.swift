@@ -44,6 +44,14 @@ struct Train: WorkerCommand {
   @OptionGroup(title: "The experts") var experts: ExpertOptions
   @OptionGroup(title: "The machine") var parallel: ParallelOptions
   @OptionGroup(title: "The machine") var run: RunOptions
+  @OptionGroup(title: "The exchange") var exchange: ExchangeFlags
+  @OptionGroup(title: "The exchange") var calibration: CalibrationOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Write what every rank computes and sends as a trace for Perfetto; of a few steps, see --stop-after.",
+      valueName: "file"))
+  var trace: String?
 
   func run(on worker: Worker) throws {
     try parallel.check(rankCount: worker.world.size)
@@ -51,11 +59,16 @@ struct Train: WorkerCommand {
     let runtime = try run.makeRuntime(
       worker, expertCount: plan.model.expertCount, expertParallelSize: parallel.expertParallel)
     try worker.requireMemory(for: plan.model, plan.configuration, runtime)
+    let advice = try ExchangeAdvice(
+      exchange, calibration, for: plan.model, tokenCount: plan.configuration.microBatchTokens, runtime, worker)
+    let traceFile = try trace.map { try TraceFile($0, worker) }
+    runtime.experts.trace = traceFile?.recorder
     let training = try TrainingRun(plan, on: runtime)
     for notice in plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
-    try worker.console.write(summary(of: plan, runtime))
+    try worker.console.write(summary(of: plan, runtime) + "\n" + advice.description)
     try training.train(observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep))
+    try traceFile?.write()
   }
 
   private var request: TrainingRequest {

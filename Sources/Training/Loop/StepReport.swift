@@ -5,6 +5,7 @@ import Tensors
 struct StepReport {
   /// Cross-entropy of the rank's predicted tokens, summed.
   var lossSum = 0.0
+  var expertMilliseconds = 0.0
   var exchangeMilliseconds = 0.0
   var exposedExchangeMilliseconds = 0.0
   var activationBytes = 0
@@ -12,7 +13,7 @@ struct StepReport {
 
 /// Exchanges reports; keeps the memory for it.
 struct StepReportExchange {
-  private static let fieldCount = 4
+  private static let fieldCount = 5
 
   private let own = Buffer<Double>(count: fieldCount)
   private let all: Buffer<Double>
@@ -25,6 +26,7 @@ struct StepReportExchange {
     own[1] = report.exchangeMilliseconds
     own[2] = report.exposedExchangeMilliseconds
     own[3] = Double(report.activationBytes)
+    own[4] = report.expertMilliseconds
     try world.allGather(own, into: all)
     var result = StepReport()
     for rank in 0..<world.size {
@@ -33,6 +35,7 @@ struct StepReportExchange {
       result.exchangeMilliseconds = max(result.exchangeMilliseconds, fields[1])
       result.exposedExchangeMilliseconds = max(result.exposedExchangeMilliseconds, fields[2])
       result.activationBytes = max(result.activationBytes, Int(fields[3]))
+      result.expertMilliseconds = max(result.expertMilliseconds, fields[4])
     }
     return result
   }

@@ -139,13 +139,15 @@ package final class TrainingLoop {
     let timings = runtime.experts.timings
     let job = try reports.combine(
       StepReport(
-        lossSum: losses.lossSum, exchangeMilliseconds: timings.exchange.milliseconds,
+        lossSum: losses.lossSum, expertMilliseconds: timings.total.milliseconds,
+        exchangeMilliseconds: timings.exchange.milliseconds,
         exposedExchangeMilliseconds: timings.exposed.milliseconds, activationBytes: runtime.workspace.peakByteCount),
       over: runtime.world)
     metrics.loss = job.lossSum / Double(batch.predictedTokenCount)
     metrics.totalLoss =
       metrics.loss + Double(model.configuration.balanceLossCoefficient) * metrics.balanceLoss
       + Double(model.configuration.zLossCoefficient) * metrics.zLoss
+    metrics.expertMilliseconds = job.expertMilliseconds
     metrics.exchangeMilliseconds = job.exchangeMilliseconds
     metrics.exposedExchangeMilliseconds = job.exposedExchangeMilliseconds
     metrics.activationBytes = job.activationBytes

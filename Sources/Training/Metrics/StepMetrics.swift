@@ -21,6 +21,8 @@ package struct StepMetrics: Hashable, Sendable {
   package var loadImbalance = 0.0
   /// Assignments of tokens to experts that found no place, of all assignments.
   package var droppedFraction = 0.0
+  /// Time in expert layers, exchange and experts, forward and backward; the slowest rank's.
+  package var expertMilliseconds = 0.0
   /// Time between the first message of an exchange and its last, summed over exchanges; the slowest rank's.
   package var exchangeMilliseconds = 0.0
   /// The part of it in which the rank only waited; the slowest rank's.
@@ -44,6 +46,7 @@ extension StepMetrics {
       ("learning_rate", Self.json(learningRate)), ("gradient_norm", Self.json(gradientNorm)),
       ("tokens_per_second", Self.json(tokensPerSecond)), ("load_imbalance", Self.json(loadImbalance)),
       ("dropped_fraction", Self.json(droppedFraction)),
+      ("expert_layers_milliseconds", Self.json(expertMilliseconds)),
       ("exchange_milliseconds", Self.json(exchangeMilliseconds)),
       ("exposed_exchange_milliseconds", Self.json(exposedExchangeMilliseconds)),
       ("step_milliseconds", Self.json(stepMilliseconds)), ("activation_bytes", "\(activationBytes)"),
