@@ -17,6 +17,7 @@ package final class MPIEnvironment {
   /// - Parameter processManager: the number that `mpirun` gives in the variable `PMI_FD` of the environment.
   package init(waitLimit: Duration = .seconds(60), processManager: Int32? = nil) throws(CommunicationError) {
     let beginning = JobState(worldRank: Rank(0), worldSize: 1, waitLimit: waitLimit)
+    Self.prepareTransport()
     var level: Int32 = 0
     try beginning.callMPI("MPI_Init_thread") { MPI_Init_thread(nil, nil, MPI_THREAD_SERIALIZED, &level) }
     try beginning.callMPI("MPI_Comm_set_errhandler") { MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN) }
@@ -30,6 +31,13 @@ package final class MPIEnvironment {
     self.processManager = ProcessManager(descriptor: processManager)
     world = MPICommunicator(world: MPI_COMM_WORLD, rank: Int(rank), size: Int(size), waitLimit: waitLimit)
   }
+
+  /// Lets UCX send messages up to the size of a chunk of rows at once, without asking the receiver first.
+  ///
+  /// A rank that computes looks at messages every few milliseconds, and a rendezvous needs several looks of both ends: over
+  /// TCP, 128 KiB messages reach 80 MB/s of a 1 Gbit/s link with it and 120 MB/s without. Larger messages keep the
+  /// rendezvous, which copies less. Whoever sets the variable is left alone.
+  private static func prepareTransport() { setenv("UCX_RNDV_THRESH", "600k", 0) }
 
   /// Ends the process together with all other ranks, which call this too.
   ///

@@ -1,5 +1,7 @@
+import Communication
 import ExpertParallel
 import Foundation
+import Kernels
 import LanguageModel
 import Planning
 import Topology

@@ -9,7 +9,6 @@ enum Job {
   /// Leaves with the same exit code on every rank.
   static func run(arguments: [String]) -> Never {
     let environment: MPIEnvironment
-    Launch.prepareTransport()
     do {
       environment = try MPIEnvironment(processManager: Launch.processManager)
     } catch {

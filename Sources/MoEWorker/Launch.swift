@@ -1,15 +1,8 @@
 import Communication
 import Foundation
 
-/// How the processes of this job were started, and what they need before MPI begins.
+/// Whether the processes of this job were started as one job.
 enum Launch {
-  /// Lets UCX send messages up to the size of a chunk of rows at once, without asking the receiver first.
-  ///
-  /// A rank that computes looks at messages every few milliseconds, and a rendezvous needs several looks of both ends: over
-  /// TCP, 128 KiB messages reach 80 MB/s of a 1 Gbit/s link with it and 120 MB/s without. Larger messages keep the
-  /// rendezvous, which copies less. Whoever sets the variable is left alone.
-  static func prepareTransport() { setenv("UCX_RNDV_THRESH", "600k", 0) }
-
   /// The file that `mpirun` opened for this process to speak to it.
   static var processManager: Int32? { ProcessInfo.processInfo.environment["PMI_FD"].flatMap { Int32($0) } }
 

@@ -1,5 +1,6 @@
 import Communication
 import ExpertParallel
+import Planning
 import RankCases
 import Tensors
 import TestSupport

@@ -123,7 +123,7 @@ struct NamespacesTests {
     #expect(cluster.leftovers.isEmpty)
   }
 
-  @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, 143)])
+  @Test(arguments: [(signal: SIGINT, exitCode: Int32(130)), (signal: SIGTERM, exitCode: Int32(143))])
   func anInterruptedRunIsTakenDown(signal: Int32, exitCode: Int32) throws {
     let cluster = try Cluster("--hosts 2 --rate 1gbit --", ["sh", "-c", "echo here; sleep 100"], signal: signal)
     #expect(cluster.outcome.exitCode == exitCode && cluster.outcome.seconds < 10, "\(cluster.outcome)")

@@ -3,6 +3,7 @@ import Communication
 import ExpertParallel
 import Kernels
 import LanguageModel
+import Planning
 import Tensors
 import Topology
 import Training

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Communication
+import ExpertParallel
 import Kernels
 import LanguageModel
 import Topology
