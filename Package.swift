@@ -91,7 +91,7 @@ let package = Package(
       dependencies: [
         "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
         "Routing",
-        "Tensors", "TestSupport", "Topology", "Training",
+        "Tensors", "TestSupport", "Topology", "Tracing", "Training",
       ],
       path: "Tests/RankCases", swiftSettings: settings),
     .executableTarget(

@@ -20,6 +20,8 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   private let messages: PassMessages
   private var schedule: any ExchangeSchedule
   private var sums: ResultSums
+  /// What this rank had sent before the pass.
+  private let sentBefore: Int
   private var uncomputedCount: Int
   /// Final tasks of each local expert that are not done.
   private var unfinished: [Int32: Int] = [:]
@@ -31,6 +33,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     self.pass = pass
     self.runtime = runtime
     let options = runtime.options
+    sentBefore = runtime.group.traffic.sentByteCount
     messages = try PassMessages(
       pass.plan, pass: Expert.pass, width: pass.tokens.columns, streams: pass.streams.map(\.stream), sequence: sequence,
       on: runtime)
@@ -50,7 +53,6 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     let activity = runtime.group.activity
     runtime.trace?.site = TraceSite(
       step: activity.step.map(Int32.init), layer: activity.layer.map(Int32.init), pass: Expert.pass.traced)
-    let sentBefore = runtime.group.traffic.sentByteCount
     // Whoever pokes between tasks already, a sum of gradients, goes on doing so.
     let outer = runtime.workers.betweenTasks
     if runtime.options.pokesBetweenTasks {

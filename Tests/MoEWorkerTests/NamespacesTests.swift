@@ -52,7 +52,10 @@ struct Cluster {
     let namespaces = (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? []
     leftovers =
       namespaces.filter { $0.hasPrefix("switchyard\(process.processIdentifier)-") }
-      + (try FileManager.default.contentsOfDirectory(atPath: temporary.path))
+      // `swift --version`, which the script asks, leaves an empty folder of this name wherever it runs.
+      + (try FileManager.default.contentsOfDirectory(atPath: temporary.path)).filter {
+        !$0.hasPrefix("TemporaryDirectory.")
+      }
   }
 }
 

@@ -5,6 +5,7 @@ package let rankCases: [RankCase] = [
   communicatorConformance,
   jobEndCases,
   expertLayerCases,
+  overlapCases,
   referenceModelCases,
   modelScenarioCases,
   trainingPassCases,
