@@ -42,6 +42,8 @@ package enum HarnessSelfTests {
 
   package static let wrongExitCode = RankCase("harness: rank 1 leaves early", ranks: [2], isMadeToFail: true) {
     context in
+    // Rank 0 has begun by then, or the report would be of that.
+    try context.world.barrier()
     context.step("about to leave")
     if context.rank == 1 { leaveProcess(3) }
     try context.world.barrier()
