@@ -40,5 +40,6 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
 else
-  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h or blis.h, install MPICH 4, oneDNN 2 and BLIS with their headers"
+  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h or blis.h, install MPICH 4, oneDNN 2 and BLIS" \
+    "with their headers"
 fi
