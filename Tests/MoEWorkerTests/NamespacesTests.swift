@@ -26,10 +26,10 @@ struct Cluster {
   init(_ options: String, _ command: [String], signal: Int32? = nil, ranks: Int = 2, limit: Double = 60) throws {
     let (folder, temporary) = (try Folder(), try Folder())
     let process = Process()
-    // Whoever runs the tests in the background has SIGINT ignored, and a shell cannot trap what it was started without.
+    // Whatever runs the tests may have these signals ignored, and a shell cannot trap what was ignored when it began.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
-      ["--default-signal=INT", Self.script] + options.split(separator: " ").map(String.init) + command
+      ["--default-signal=INT,TERM", Self.script] + options.split(separator: " ").map(String.init) + command
     process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": temporary.path]) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try folder.newFile("output")
