@@ -35,7 +35,7 @@ struct Cluster {
     process.standardOutput = try folder.newFile("output")
     process.standardError = try folder.newFile("errors")
     var start = Date()
-    try process.run()
+    try process.runWithSignals()
     if let signal {
       while process.isRunning, try folder.text("output").filter(\.isNewline).count < ranks,
         Date().timeIntervalSince(start) < limit

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// The built `moe-worker`, run as a user runs it.
 struct Program {
@@ -59,7 +60,7 @@ struct Program {
     process.standardOutput = try folder.newFile("output")
     process.standardError = try folder.newFile("errors")
     let start = Date()
-    try process.run()
+    try process.runWithSignals()
     let isFinished = wait(for: process, limit: limit)
     return Outcome(
       exitCode: isFinished ? process.terminationStatus : -1, output: try folder.text("output"),
@@ -73,6 +74,18 @@ struct Program {
     process.terminate()
     process.waitUntilExit()
     return false
+  }
+}
+
+extension Process {
+  /// Starts the process so that signals reach it. Tests run on threads of the dispatch library, which have nearly all
+  /// signals blocked, and a process inherits that: it could be neither interrupted nor terminated.
+  func runWithSignals() throws {
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try run()
   }
 }
 
