@@ -7,6 +7,9 @@ set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
+# moe-worker sets this itself, the C program does not: without it the ratio would be that of two protocols.
+export UCX_RNDV_THRESH=${UCX_RNDV_THRESH:-600k}
+
 rate=${1:-1gbit}
 sizes=(65536 262144 1048576 4194304)
 sample_bytes=$((8 << 20))
