@@ -19,36 +19,11 @@ struct BenchLayer: WorkerCommand {
   @OptionGroup var exchange: ExchangeFlags
   @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var results: ResultOptions
-
-  @Option(help: "Tokens over all ranks.", transform: Parse.positive)
-  var tokens = 2048
-
-  @Option(help: "Width of a token.", transform: Parse.positive)
-  var hiddenSize = 512
-
-  @Option(help: "Width inside an expert.", transform: Parse.positive)
-  var intermediateSize = 1792
-
-  @Option(help: "Experts of the layer.", transform: Parse.positive)
-  var experts = 8
-
-  @Option(help: "Experts that each token goes to.", transform: Parse.positive)
-  var expertsPerToken = 2
-
-  @Option(help: "Of the experts: swiglu or gelu (the exact form, with erf).")
-  var activation = ActivationName.swiglu
-
-  @Option(help: "forward or train (forward and backward).")
-  var mode = LayerBenchmark.Mode.train
+  @OptionGroup(title: "The layer") var flags: LayerFlags
 
   @Option(
     name: .customLong("repeat"), help: "How often the layer is run; the median counts.", transform: Parse.positive)
   var repeats = 20
-
-  @Option(
-    help: "Expert i is chosen in proportion to (i + 1)^−z; 0 leaves the choice to the router.",
-    transform: Parse.notNegativeReal)
-  var skew = 0.0
 
   @Option(
     help: ArgumentHelp("Rows that an expert takes of a rank's tokens, over an even share.", valueName: "f"),
@@ -66,58 +41,59 @@ struct BenchLayer: WorkerCommand {
   var verify = false
 
   func validate() throws {
-    guard expertsPerToken <= experts else {
-      throw ValidationError("--experts-per-token \(expertsPerToken) is more than --experts \(experts)")
-    }
     if dropless && capacityFactor != nil {
       throw ValidationError("--dropless and --capacity-factor contradict each other")
     }
-    if verify && skew > 0 { throw ValidationError("--verify compares with the router's own choices: without --skew") }
+    if verify && flags.skew > 0 {
+      throw ValidationError("--verify compares with the router's own choices: without --skew")
+    }
   }
 
   func run(on worker: Worker) throws {
     let shape = LayerBenchmark.Shape(
-      tokenCount: tokens, hiddenSize: hiddenSize, intermediateSize: intermediateSize, expertCount: experts,
-      expertsPerToken: expertsPerToken, activation: activation.activation, skew: skew,
+      tokenCount: flags.tokens, hiddenSize: flags.hiddenSize, intermediateSize: flags.intermediateSize,
+      expertCount: flags.experts, expertsPerToken: flags.expertsPerToken, activation: flags.activation.activation,
+      skew: flags.skew,
       capacity: capacityFactor.map { .limited(factor: $0) } ?? .dropless)
     let workers = try run.start(worker)
     try worker.requireMemory(bytes: shape.leastByteCount(rankCount: worker.world.size), for: "tokens and weights")
+    let traceFile = try trace.map { try TraceFile($0, worker) }
     if exchange.progress == .thread { worker.world.startProgressThread() }
     let layer = LayerBenchmark(shape, over: worker.world, workers: workers)
     let machine = try worker.machineModel(workers, calibration)
     let advisor = ExchangeAdvisor(
       machine: machine, hosts: worker.hostMap,
       topology: ParallelTopology(worldSize: worker.world.size, expertParallelSize: worker.world.size),
-      threadCount: workers.threadCount, isTraining: mode == .train)
-    let described = ExchangeAdvisor.Layer(shape: layer.shape.described, skew: skew)
+      threadCount: workers.threadCount, isTraining: flags.mode == .train)
+    let described = ExchangeAdvisor.Layer(shape: flags.shape, skew: flags.skew)
     layer.runtime.options = advisor.options(exchange, for: described)
     layer.runtime.follow(advisor.shadowing(exchange, for: described.shape))
     let difference = verify ? try verifiedDifference(layer, worker) : nil
-    let measured = try LayerMeasurement(layer, mode, repeats: repeats, over: worker.world, workers)
+    let measured = try LayerMeasurement(layer, flags.mode, repeats: repeats, over: worker.world, workers)
     var line = line(measured, layer, worker)
     line.append(
       "predicted_milliseconds", .real(1e3 * advisor.seconds(layer.runtime.options, for: described), digits: 4))
     if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
-    if let trace { try self.trace(layer, to: trace, worker) }
+    if let traceFile { try record(layer, in: traceFile, worker) }
     try results.write(line, worker)
   }
 
   /// One more pass, which is recorded.
-  private func trace(_ layer: LayerBenchmark, to path: String, _ worker: Worker) throws {
-    let file = try TraceFile(path, worker)
+  private func record(_ layer: LayerBenchmark, in file: TraceFile, _ worker: Worker) throws {
     layer.runtime.trace = file.recorder
     try worker.world.barrier()
-    try layer.run(mode)
+    try layer.run(flags.mode)
     try file.write()
   }
 
   private func line(
     _ measured: LayerMeasurement, _ layer: LayerBenchmark, _ worker: Worker
   ) -> JSONLine {
-    let gigaflops = layer.shape.flops(mode) / measured.milliseconds / 1e6
-    return JSONLine([
+    let gigaflops = layer.shape.flops(flags.mode) / measured.milliseconds / 1e6
+    var line = JSONLine([
       "benchmark": .text("layer"), "schedule": .text(layer.runtime.options.policy.rawValue),
-      "mode": .text(mode.rawValue), "activation": .text(activation.rawValue), "ranks": .integer(worker.world.size),
+      "mode": .text(flags.mode.rawValue), "activation": .text(flags.activation.rawValue),
+      "ranks": .integer(worker.world.size),
       "hosts": .integer(worker.hostCount), "threads": .integer(layer.runtime.workers.threadCount),
       "dtype": .text("f32"), "milliseconds": .real(measured.milliseconds),
       "forward": phase(measured.forward), "backward": phase(measured.backward),
@@ -129,10 +105,10 @@ struct BenchLayer: WorkerCommand {
       "ceiling_gflops": .real(measured.ceiling, digits: 4),
       "ceiling_share": .real(gigaflops / measured.ceiling, digits: 3),
       "shadowed_experts": .integer(measured.shadowedExpertCount), "tasks": .integer(measured.taskCount),
-      "pokes": .integer(measured.pokeCount), "tokens": .integer(tokens), "hidden_size": .integer(hiddenSize),
-      "intermediate_size": .integer(intermediateSize), "experts": .integer(experts),
-      "experts_per_token": .integer(expertsPerToken), "skew": .real(skew),
+      "pokes": .integer(measured.pokeCount),
     ])
+    flags.describe(in: &line)
+    return line
   }
 
   private func phase(_ phase: LayerMeasurement.Phase) -> JSONLine.Value {
@@ -159,23 +135,7 @@ struct BenchLayer: WorkerCommand {
   private static let tolerance = 1e-4
 }
 
-/// The experts' activation in the flag's spelling.
-enum ActivationName: String, ExpressibleByArgument, CaseIterable {
-  case swiglu, gelu
-
-  var activation: ExpertActivation { self == .swiglu ? .swiGLU : .gelu }
-}
-
-extension LayerBenchmark.Mode: ExpressibleByArgument {}
-
 extension LayerBenchmark.Shape {
-  /// As the cost model knows it.
-  var described: LayerShape {
-    LayerShape(
-      tokenCount: tokenCount, hiddenSize: hiddenSize, intermediateSize: intermediateSize, expertCount: expertCount,
-      expertsPerToken: expertsPerToken, inputMatrixCount: activation.inputMatrixCount)
-  }
-
   /// Tokens, weights and their gradients on one rank, in f32; products of the flags are counted without overflow.
   func leastByteCount(rankCount: Int) -> Int {
     let perExpert = Double(activation.inputMatrixCount + 1) * Double(hiddenSize) * Double(intermediateSize)

@@ -23,31 +23,7 @@ struct Plan: WorkerCommand {
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var results: ResultOptions
-
-  @Option(help: "Tokens over all ranks.", transform: Parse.positive)
-  var tokens = 2048
-
-  @Option(
-    help: "Expert i is chosen in proportion to (i + 1)^−z; 0 is the same for all.", transform: Parse.notNegativeReal)
-  var skew = 0.0
-
-  @Option(help: "Width of a token.", transform: Parse.positive)
-  var hiddenSize = 512
-
-  @Option(help: "Width inside an expert.", transform: Parse.positive)
-  var intermediateSize = 1792
-
-  @Option(help: "Experts of the layer.", transform: Parse.positive)
-  var experts = 8
-
-  @Option(help: "Experts that each token goes to.", transform: Parse.positive)
-  var expertsPerToken = 2
-
-  @Option(help: "Of the experts: swiglu or gelu.")
-  var activation = ActivationName.swiglu
-
-  @Option(help: "forward or train (forward and backward).")
-  var mode = LayerBenchmark.Mode.train
+  @OptionGroup(title: "The layer") var flags: LayerFlags
 
   @Option(help: "sequential, pairwise (FasterMoE's) or eager.")
   var schedule = SchedulePolicy.eager
@@ -59,19 +35,13 @@ struct Plan: WorkerCommand {
   var chunkRows: Int?
 
   func validate() throws {
-    guard expertsPerToken <= experts else {
-      throw ValidationError("--experts-per-token \(expertsPerToken) is more than --experts \(experts)")
-    }
-    guard skew <= Self.steepestSkew else {
-      throw ValidationError(
-        "--skew \(skew) is more than \(Self.steepestSkew): all tokens would choose the same experts")
-    }
     // Indices of a rank's assignments have 32 bits.
-    guard tokens / cluster.ranks + 1 <= Int(Int32.max) / expertsPerToken else {
-      throw ValidationError("--tokens \(tokens) are too many for --ranks \(cluster.ranks)")
+    guard flags.tokens / cluster.ranks + 1 <= Int(Int32.max) / flags.expertsPerToken else {
+      throw ValidationError("--tokens \(flags.tokens) are too many for --ranks \(cluster.ranks)")
     }
     guard messageCount <= Self.mostMessages else {
-      throw ValidationError("--tokens \(tokens) in messages of \(rowsOfMessage) rows are too many messages to simulate")
+      throw ValidationError(
+        "--tokens \(flags.tokens) in messages of \(rowsOfMessage) rows are too many messages to simulate")
     }
   }
 
@@ -83,11 +53,11 @@ struct Plan: WorkerCommand {
     try worker.requireMemory(bytes: leastByteCount, for: "a plan for \(cluster.ranks) ranks")
     let simulated = try cluster.cluster(calibration, worker)
     let topology = ParallelTopology(worldSize: cluster.ranks, expertParallelSize: expertParallelSize)
-    let weights = (0..<experts).map { pow(Double($0 + 1), -skew) }
-    let popularity = ExpertPopularity(weights: weights, expertsPerToken: expertsPerToken)
-    let traffic = ExchangeTraffic(popularity, tokenCount: tokens, topology: topology)
-    let passes = simulate(mode == .train ? [.forward, .backward] : [.forward], traffic, on: simulated)
-    try results.write(line(StepPrediction(passes, shape, traffic, on: simulated, settings)), worker)
+    let weights = (0..<flags.experts).map { pow(Double($0 + 1), -flags.skew) }
+    let popularity = ExpertPopularity(weights: weights, expertsPerToken: flags.expertsPerToken)
+    let traffic = ExchangeTraffic(popularity, tokenCount: flags.tokens, topology: topology)
+    let passes = simulate(flags.mode == .train ? [.forward, .backward] : [.forward], traffic, on: simulated)
+    try results.write(line(StepPrediction(passes, flags.shape, traffic, on: simulated, settings)), worker)
   }
 
   /// The passes do not depend on each other: each has a thread.
@@ -96,7 +66,7 @@ struct Plan: WorkerCommand {
   ) -> [PassPrediction] {
     final class Place { var prediction: PassPrediction? }
     let places = passes.map { _ in Place() }
-    let (shape, settings) = (shape, settings)
+    let (shape, settings) = (flags.shape, settings)
     WorkerPool(threadCount: passes.count).run(passes.count) { task, _ in
       places[task].prediction = PassPrediction(passes[task], shape, traffic, on: cluster, settings)
     }
@@ -106,8 +76,8 @@ struct Plan: WorkerCommand {
   private func line(_ prediction: StepPrediction) -> JSONLine {
     let milliseconds = { (seconds: Double) in JSONLine.Value.real(seconds * 1e3) }
     let gigaflops = { (rate: Double) in JSONLine.Value.real(rate / 1e9, digits: 4) }
-    return JSONLine([
-      "schedule": .text(schedule.rawValue), "mode": .text(mode.rawValue), "ranks": .integer(cluster.ranks),
+    var line = JSONLine([
+      "schedule": .text(schedule.rawValue), "mode": .text(flags.mode.rawValue), "ranks": .integer(cluster.ranks),
       "hosts": .integer(cluster.hosts), "threads": .integer(cluster.threads),
       "expert_parallel": .integer(expertParallelSize), "step_milliseconds": milliseconds(prediction.seconds),
       "bound_milliseconds": milliseconds(prediction.bound),
@@ -119,21 +89,14 @@ struct Plan: WorkerCommand {
       "compute_exchange_ratio": .real(prediction.roofline.ratio, digits: 4),
       "peak_gflops": gigaflops(prediction.roofline.peak), "ideal_gflops": gigaflops(prediction.roofline.ideal),
       "semi_ideal_gflops": gigaflops(prediction.roofline.semiIdeal),
-      "achieved_gflops": gigaflops(prediction.flopsPerSecondOfRank), "tokens": .integer(tokens),
-      "hidden_size": .integer(hiddenSize), "intermediate_size": .integer(intermediateSize),
-      "experts": .integer(experts), "experts_per_token": .integer(expertsPerToken), "skew": .real(skew),
-      "chunk_rows": .integer(rowsOfMessage),
+      "achieved_gflops": gigaflops(prediction.flopsPerSecondOfRank), "chunk_rows": .integer(rowsOfMessage),
     ])
+    flags.describe(in: &line)
+    return line
   }
 }
 
 extension Plan {
-  private var shape: LayerShape {
-    LayerShape(
-      tokenCount: tokens, hiddenSize: hiddenSize, intermediateSize: intermediateSize, expertCount: experts,
-      expertsPerToken: expertsPerToken, inputMatrixCount: activation.activation.inputMatrixCount)
-  }
-
   private var exchange: ExchangeOptions {
     ExchangeOptions(policy: schedule, groupSize: groupSize, chunkRows: chunkRows)
   }
@@ -144,18 +107,16 @@ extension Plan {
       window: exchange.window, groupSize: groupSize, threadCount: cluster.threads)
   }
 
-  private var rowsOfMessage: Int { exchange.chunkRows(width: hiddenSize) }
+  private var rowsOfMessage: Int { exchange.chunkRows(width: flags.hiddenSize) }
 
   private var expertParallelSize: Int {
-    ParallelTopology.defaultExpertParallelSize(worldSize: cluster.ranks, expertCount: experts)
+    ParallelTopology.defaultExpertParallelSize(worldSize: cluster.ranks, expertCount: flags.experts)
   }
 
   private static let mostMessages = 0x1p28
-  private static let steepestSkew = 10.0
-
   /// Messages of a pass at most: rows out and back in full messages, and one of each kind between every two ranks.
   private var messageCount: Double {
-    let rows = Double(tokens) * Double(expertsPerToken)
+    let rows = Double(flags.tokens) * Double(flags.expertsPerToken)
     return 2 * rows / Double(rowsOfMessage) + 2 * min(pairCount, rows)
   }
 
@@ -163,7 +124,7 @@ extension Plan {
 
   /// A schedule keeps about 100 bytes for each pair of ranks and 16 for each message, traffic 16 for each expert.
   private var leastByteCount: Int {
-    let perExpert = 16 * Double(experts) * Double(cluster.ranks / expertParallelSize + 1)
+    let perExpert = 16 * Double(flags.experts) * Double(cluster.ranks / expertParallelSize + 1)
     return Int(min(100 * pairCount + 16 * messageCount + perExpert, 0x1p60))
   }
 }
