@@ -49,7 +49,7 @@ struct GradientReductionTests {
       }
       for round in 0..<3 {
         DividedModel.fill(gradients, stream: UInt64(100 * round + world.rank.index))
-        reduction.begin()
+        try reduction.begin()
         try Self.finish(layout, order, with: reduction)
         reduction.poke()
         try reduction.complete()
@@ -71,7 +71,7 @@ struct GradientReductionTests {
       let gradients = ParameterBuffer(zeros: layout)
       DividedModel.fill(gradients, stream: UInt64(world.rank.index))
       let reduction = try GradientReduction(of: gradients, world: world, topology: topology, bucketSize: 64)
-      reduction.begin()
+      try reduction.begin()
       try Self.finish(layout, Order.allCases[world.rank.index % 3], with: reduction)
       try reduction.complete()
       return gradients.values[0..<layout.replicatedCount].elements
@@ -87,7 +87,7 @@ struct GradientReductionTests {
       let gradients = ParameterBuffer(zeros: model.layout(of: world.rank))
       let reduction = try GradientReduction(of: gradients, world: world, topology: topology)
       guard world.rank.index == 0 else { return }
-      reduction.begin()
+      try reduction.begin()
       try reduction.finish(0..<gradients.layout.count)
       try reduction.complete()
     }

@@ -52,7 +52,9 @@ package final class TrainingLoop {
     capacity = configuration.capacityFactor.map { .limited(factor: $0) } ?? .dropless
     memory = MicroBatchMemory(sequenceCount: division.largestBlock, sequenceLength: configuration.sequenceLength)
     gradients = ParameterBuffer(zeros: layout)
-    reduction = try GradientReduction(of: gradients, world: runtime.world, topology: runtime.topology)
+    reduction = try GradientReduction(
+      of: gradients, table: Self.sparseTable(model, layout, configuration), world: runtime.world,
+      topology: runtime.topology)
     gradientNorm = GradientNorm(
       layout: layout, allNames: ModelLayout.whole(model.configuration).slots.map(\.name), topology: runtime.topology,
       rank: runtime.world.rank)
@@ -83,6 +85,14 @@ package final class TrainingLoop {
 
   // MARK: The gradient
 
+  /// The embedding table, unless the output head is the same table: its gradient has no row without an entry.
+  private static func sparseTable(
+    _ model: MoETransformer, _ layout: ParameterLayout, _ configuration: TrainingConfiguration
+  ) -> GradientReduction.SparseTable? {
+    guard !model.configuration.tiesEmbeddings else { return nil }
+    return .init(layout.slot(ParameterNames.embedding), mostTokens: configuration.batchTokens)
+  }
+
   /// Leaves the gradient of the batch's total loss in `gradients`: that of the replicated parameters, and of the experts
   /// that this rank hosts, over the tokens of all ranks.
   private func accumulateGradients(of batch: TrainingData.Batch) throws(CommunicationError) -> BatchLosses {
@@ -93,6 +103,7 @@ package final class TrainingLoop {
       let saved = try model.forward(
         tokens, targets: targets, capacity: capacity, gradientScale: 1 / Float(batch.predictedTokenCount),
         state.weights, gradients: StepGradients(gradients, isAccumulating: microBatch > 0), on: runtime)
+      reduction.touch(tokens.tokens)
 
       try runtime.world.sum(saved.routing.values)
       losses.add(saved.crossEntropy, saved.routing)
@@ -117,7 +128,7 @@ package final class TrainingLoop {
       return try model.backward(
         saved, lossGradient: lossGradient, state.weights, gradients: gradients, on: runtime)
     }
-    reduction.begin()
+    try reduction.begin()
     runtime.workers.betweenTasks = { [reduction] in reduction.poke() }
     defer { runtime.workers.betweenTasks = nil }
     try model.backward(
