@@ -1,8 +1,8 @@
 /// What a rank is doing, for the messages of errors: errors, traces and fault tests share these names.
 package struct Activity: Hashable, Sendable, CustomStringConvertible {
   package enum Phase: String, Sendable {
-    case start, load, forward, dispatch, experts, combine, loss, backward, reduce, optimize, evaluate, generate, save,
-      end
+    case start, load, forward, dispatch, experts, combine, loss, backward, reduce, optimize, replace
+    case evaluate, generate, save, end
   }
 
   package var phase: Phase

@@ -1,4 +1,5 @@
 package import Planning
+package import Topology
 
 /// How exchanges are carried out. The same on all ranks; nothing here changes a bit of any result.
 package struct ExchangeOptions: Hashable, Sendable {
@@ -9,13 +10,19 @@ package struct ExchangeOptions: Hashable, Sendable {
   package var chunkRows: Int?
   /// Rows of a task at most, where messages are under way while it computes.
   package var taskRows: Int
-  package var window: SendWindow
+  /// Nil fits the number of ranks.
+  package var window: SendWindow?
+  /// On which hosts the group's ranks run, for a two-level exchange: between two hosts one message at a time carries what
+  /// all of their ranks have for each other, by way of a relay on each. Nil: every rank sends to every other one.
+  ///
+  /// Not with the pairwise schedule, which wants the rows of one group of ranks before it sends those of the next.
+  package var relayedHosts: HostMap?
   /// Whether this rank's own thread lets MPI move messages between tasks; otherwise a progress thread must.
   package var pokesBetweenTasks = true
 
   package init(
     policy: SchedulePolicy = .eager, groupSize: Int = 1, chunkRows: Int? = nil, taskRows: Int = 256,
-    window: SendWindow = SendWindow()
+    window: SendWindow? = nil
   ) {
     self.policy = policy
     self.groupSize = groupSize
@@ -27,8 +34,15 @@ package struct ExchangeOptions: Hashable, Sendable {
   /// A message that is long enough to fill a link and short enough that what it brings can be computed early.
   private static let messageByteCount = 128 << 10
 
+  package func window(rankCount: Int) -> SendWindow { window ?? .fitting(rankCount: rankCount) }
+
   /// Rows of a message at most, of so many elements each.
-  package func chunkRows(width: Int) -> Int { max(1, chunkRows ?? Self.messageByteCount / (4 * max(width, 1))) }
+  package func chunkRows(width: Int) -> Int {
+    chunkRows ?? Self.rows(byteCount: Self.messageByteCount, width: width)
+  }
+
+  /// Rows of so many elements that a message of so many bytes has room for; at least one.
+  package static func rows(byteCount: Int, width: Int) -> Int { max(1, byteCount / (4 * max(width, 1))) }
 
   /// Pieces of rows below this are computed with others: a product of few rows is slow.
   private static let smallestTask = 64
@@ -37,5 +51,16 @@ package struct ExchangeOptions: Hashable, Sendable {
   package func cut(isAlone: Bool) -> TaskCut {
     isAlone || policy == .sequential
       ? .whole : TaskCut(largest: max(taskRows, Self.smallestTask), smallest: Self.smallestTask)
+  }
+
+  /// What a simulation has to know of it.
+  ///
+  /// - Parameters:
+  ///   - width: elements of a row.
+  ///   - rankCount: of an expert-parallel group.
+  package func simulated(width: Int, rankCount: Int, threadCount: Int) -> SimulationSettings {
+    SimulationSettings(
+      policy: policy, chunkRows: chunkRows(width: width), cut: cut(isAlone: rankCount == 1),
+      window: window(rankCount: rankCount), groupSize: groupSize, threadCount: threadCount)
   }
 }

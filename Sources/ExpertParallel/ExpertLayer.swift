@@ -8,6 +8,8 @@ import Topology
 package struct ExpertLayerSaved: Sendable {
   package let plan: ExchangePlan
   let activations: ExpertActivations
+  /// What relays have to know, where there are any.
+  let relayCounts: RelayCounts?
   let shadows: LayerShadows
 
   /// How many experts of this layer are computed on other ranks as well.
@@ -24,7 +26,7 @@ extension ExpertRuntime {
   ///
   /// - Parameters:
   ///   - x: this rank's tokens [T, D]; T may be 0.
-  ///   - experts: those that this rank hosts, in order.
+  ///   - experts: those that this rank hosts, slot after slot.
   ///   - tokenLimit: the most tokens that any rank of the group has in this call; the same number on all ranks.
   ///   - out: [T, D], overwritten.
   package func forward(
@@ -35,12 +37,14 @@ extension ExpertRuntime {
       x.rows == decision.tokenCount && x.rows <= tokenLimit,
       "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
     let sequence = nextSequence()
+    let decision = arrangements[group.activity.layer ?? 0].map(decision.inSlots) ?? decision
     let shadows = try shadows(for: decision, experts: experts)
     let plan = DispatchPlan(decision, placement: placement, rank: group.rank, shadows: shadows.experts)
     let manifestExchange = ManifestExchange(
       sequence: sequence, hiddenSize: x.columns, tokenLimit: tokenLimit, expertsPerToken: decision.expertsPerToken,
-      group: group)
-    let received = ReceivePlan(try exchangeManifests(of: plan, manifestExchange))
+      group: group, routes: routes)
+    let arrived = try exchangeManifests(of: plan, manifestExchange)
+    let received = ReceivePlan(arrived.manifests)
     let rowCount = received.paddedRowCount
     let activations = ExpertActivations(
       x: workspace.tensor(rowCount, x.columns), h: workspace.tensor(rowCount, experts.first?.input.rows ?? 0),
@@ -56,8 +60,9 @@ extension ExpertRuntime {
       activations: activations, x: x, into: out,
       streams: Array(zip(streams, shadows.localExperts(hostedCount: experts.count, placement: placement))),
       workspace: workspace)
-    try execute(pass, sequence: sequence)
-    return ExpertLayerSaved(plan: exchangePlan, activations: activations, shadows: shadows)
+    try execute(pass, sequence: sequence, relayCounts: arrived.counts)
+    return ExpertLayerSaved(
+      plan: exchangePlan, activations: activations, relayCounts: arrived.counts, shadows: shadows)
   }
 
   /// The gradients of `forward`: of the experts' weights, of the tokens and of the gate weights.
@@ -73,7 +78,7 @@ extension ExpertRuntime {
   ) throws(CommunicationError) {
     let mark = workspace.mark()
     defer { workspace.release(to: mark) }
-    let (shadows, sequence) = (saved.shadows, nextSequence())
+    let (shadows, relayCounts, sequence) = (saved.shadows, saved.relayCounts, nextSequence())
     let shadowGradients = shadows.weights.map {
       ExpertWeights(
         input: workspace.tensor($0.input.rows, $0.input.columns),
@@ -88,7 +93,7 @@ extension ExpertRuntime {
         gateWeights: dGateWeights),
       streams: Array(zip(streams, shadows.localExperts(hostedCount: experts.count, placement: placement))),
       workspace: workspace)
-    try execute(pass, sequence: sequence)
+    try execute(pass, sequence: sequence, relayCounts: relayCounts)
   }
 
   /// Which experts are shadowed in this pass: the ranks tell each other what they route where, then all decide alike.
@@ -128,11 +133,11 @@ extension ExpertRuntime {
   /// Nothing can be computed before the manifests are here, so all of this time is exposed.
   private func exchangeManifests(
     of plan: DispatchPlan, _ exchange: ManifestExchange
-  ) throws(CommunicationError) -> [DispatchManifest] {
+  ) throws(CommunicationError) -> ManifestExchange.Received {
     let clock = ContinuousClock()
     let began = clock.now
     let sentBefore = group.traffic.sentByteCount
-    let manifests = try exchange.run(plan, workspace: workspace)
+    let received = try exchange.run(plan, workspace: workspace)
     if group.size > 1 {
       let taken = clock.now - began
       timings.forward.total += taken
@@ -140,6 +145,6 @@ extension ExpertRuntime {
       timings.forward.exposed += taken
     }
     timings.forward.sentByteCount += group.traffic.sentByteCount - sentBefore
-    return manifests
+    return received
   }
 }

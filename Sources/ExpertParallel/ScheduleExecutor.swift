@@ -7,8 +7,17 @@ import Tracing
 
 extension ExpertRuntime {
   /// Carries out a pass: the loop between a pure state machine and messages, tasks and memory.
-  func execute(_ pass: some ExpertPass, sequence: Int32) throws(CommunicationError) {
-    let executor = try ScheduleExecutor(pass, sequence: sequence, on: self)
+  ///
+  /// - Parameter relayCounts: what this rank passes on for others, in a two-level exchange.
+  func execute(_ pass: some ExpertPass, sequence: Int32, relayCounts: RelayCounts?) throws(CommunicationError) {
+    let relayed = routes.flatMap { routes in
+      relayCounts.map { counts in
+        RelayedMessages(
+          routes, counts, pass: type(of: pass).pass, width: pass.tokens.columns, chunkRows: pass.plan.chunkRows,
+          sequence: sequence, on: self)
+      }
+    }
+    let executor = try ScheduleExecutor(pass, relayed: relayed, sequence: sequence, on: self)
     try executor.run()
   }
 }
@@ -29,16 +38,19 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   private var reportedStreams: [Bool]
   private var timings = ExchangeTimings.Phase()
 
-  init(_ pass: Expert, sequence: Int32, on runtime: ExpertRuntime) throws(CommunicationError) {
+  init(
+    _ pass: Expert, relayed: RelayedMessages?, sequence: Int32, on runtime: ExpertRuntime
+  ) throws(CommunicationError) {
     self.pass = pass
     self.runtime = runtime
     let options = runtime.options
     sentBefore = runtime.group.traffic.sentByteCount
     messages = try PassMessages(
-      pass.plan, pass: Expert.pass, width: pass.tokens.columns, streams: pass.streams.map(\.stream), sequence: sequence,
-      on: runtime)
+      pass.plan, pass: Expert.pass, width: pass.tokens.columns, streams: pass.streams.map(\.stream), relayed: relayed,
+      sequence: sequence, on: runtime)
     schedule = options.policy.schedule(
-      pass.work, window: options.window, groupSize: options.groupSize, parallelism: runtime.workers.threadCount)
+      pass.work, window: options.window(rankCount: runtime.group.size), groupSize: options.groupSize,
+      parallelism: runtime.workers.threadCount)
     sums = ResultSums(
       pass.plan, own: pass.computed, weights: pass.sumWeights, returned: messages.returned, into: pass.out)
     uncomputedCount = pass.work.taskCount
@@ -80,7 +92,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
           hasPlacedOwnRows = true
         }
       case .finish:
-        try drainStreams(poking: outer)
+        try drain(poking: outer)
         inFlight = max(inFlight, clock.now)
         break loop
       }
@@ -109,7 +121,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
   private func send(_ peer: Int, _ chunk: Int) throws(CommunicationError) {
     let plan = pass.plan
     let rows = plan.rows(ofChunk: chunk, of: plan.dispatch.rows(to: Rank(peer)).count)
-    try messages.send(.rows, to: peer, rows: rows.count, width: pass.tokens.columns) {
+    try messages.send(.rows, rows, to: peer, width: pass.tokens.columns) {
       pass.packRows(rows, to: peer, into: $0, runtime.workers)
     }
   }
@@ -119,12 +131,12 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     let count = plan.received.returnRowCounts[peer]
     guard chunk * plan.chunkRows < count else {
       // Behind the results of a source come the gradients of its gate weights.
-      return try messages.send(.gateGradients, to: peer, rows: plan.received.positions[peer].count, width: 1) {
+      return try messages.send(.gateGradients, 0..<plan.received.positions[peer].count, to: peer, width: 1) {
         pass.packGates(of: peer, into: $0)
       }
     }
     let rows = plan.rows(ofChunk: chunk, of: count)
-    try messages.send(.results, to: peer, rows: rows.count, width: pass.tokens.columns) {
+    try messages.send(.results, rows, to: peer, width: pass.tokens.columns) {
       pass.packResults(rows, of: peer, into: $0, runtime.workers)
     }
   }
@@ -198,17 +210,17 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     }
   }
 
-  /// Waits until the shadows' parameters, or gradients, are where they belong.
-  private func drainStreams(poking outer: (() -> Void)?) throws(CommunicationError) {
-    guard pass.streams.contains(where: { !$0.stream.isDone }) else { return }
+  /// Waits until the shadows' parameters, or gradients, are where they belong, and what this rank passes on is gone.
+  private func drain(poking outer: (() -> Void)?) throws(CommunicationError) {
+    guard !messages.isDrained else { return }
     let began = ContinuousClock.now
     try messages.advanceStreams()
-    try runtime.group.wait(in: "the exchange of shadowed experts", missing: messages.openPeers) {
+    try runtime.group.wait(in: "the exchange of others' rows or shadows", missing: messages.openPeers) {
       () throws(CommunicationError) in
       messages.poke()
       outer?()
       _ = try collect()
-      return pass.streams.allSatisfy(\.stream.isDone)
+      return messages.isDrained
     }
     timings.exposed += ContinuousClock.now - began
   }
@@ -232,7 +244,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
         note(.returned(peer: peer))
       },
       gates: { peer in
-        pass.placeGates(of: peer, messages.returnedGates[peer])
+        pass.placeGates(of: peer, messages.returnedGates(peer))
         note(.returned(peer: peer))
       },
       sent: { note(.sent(peer: $0)) })

@@ -12,6 +12,7 @@ package struct MoETransformer: Sendable {
   let finalNorm: RootMeanSquareNorm
   /// The embedding table itself where embeddings are tied; both uses then add to one gradient.
   let outputHead: ParameterSlot
+  private let positionCount: Int
   /// The final norm's parameters and all replicated ones behind them.
   let headRange: Range<Int>
 
@@ -23,6 +24,7 @@ package struct MoETransformer: Sendable {
       positionCount <= configuration.maximumPositions,
       "\(positionCount) positions of a model that has \(configuration.maximumPositions)")
     self.configuration = configuration
+    self.positionCount = positionCount
     embedding = layout.slot(ParameterNames.embedding)
     finalNorm = RootMeanSquareNorm(
       scale: layout.slot(ParameterNames.finalNorm), epsilon: configuration.normEpsilon)
@@ -34,6 +36,11 @@ package struct MoETransformer: Sendable {
     blocks = (0..<configuration.layerCount).map { layer in
       TransformerBlock(configuration, layout: layout, layer: layer, rotary: rotary)
     }
+  }
+
+  /// The same model with its parameters in other places.
+  package func relaid(_ layout: ParameterLayout) -> MoETransformer {
+    MoETransformer(configuration, layout: layout, positionCount: positionCount)
   }
 
   /// Layers that have experts.

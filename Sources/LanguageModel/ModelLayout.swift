@@ -7,17 +7,24 @@ package import Tensors
 /// layer and hosted expert, gate and up as one run and down. A matrix is [out, in], as Hugging Face stores it.
 /// Backward therefore finishes the replicated gradients from the end of their range to its start.
 package enum ModelLayout {
-  /// The layout of a rank that hosts the given experts of every layer.
+  /// The layout of a rank that hosts the same experts of every layer.
   ///
   /// - Precondition: the configuration is valid (``ModelConfiguration/validate()``).
   package static func make(_ configuration: ModelConfiguration, hostedExperts: Range<Int>) -> ParameterLayout {
-    precondition(
-      hostedExperts.lowerBound >= 0 && hostedExperts.upperBound <= configuration.expertCount,
-      "experts \(hostedExperts) of \(configuration.expertCount)")
+    make(configuration) { _ in Array(hostedExperts) }
+  }
+
+  /// The layout of a rank.
+  ///
+  /// - Parameter hostedExperts: those of a layer, slot after slot; equally many of each layer.
+  package static func make(
+    _ configuration: ModelConfiguration, hostedExperts: (_ layer: Int) -> [Int]
+  ) -> ParameterLayout {
     var layout = ParameterLayout()
     for run in replicatedRuns(configuration) { layout.add(run, isReplicated: true) }
     for layer in 0..<configuration.layerCount where configuration.hasExperts(layer: layer) {
-      for expert in hostedExperts {
+      for expert in hostedExperts(layer) {
+        precondition(0..<configuration.expertCount ~= expert, "expert \(expert) of \(configuration.expertCount)")
         for run in expertRuns(configuration, layer: layer, expert: expert) { layout.add(run, isReplicated: false) }
       }
     }

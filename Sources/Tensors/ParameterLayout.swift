@@ -63,6 +63,13 @@ package struct ParameterBuffer: Sendable {
     values = Buffer(count: layout.count)
   }
 
+  /// The same memory with other names for its parts.
+  package init(_ buffer: ParameterBuffer, relaid layout: ParameterLayout) {
+    precondition(layout.count == buffer.layout.count, "\(layout.count) elements for \(buffer.layout.count)")
+    self.layout = layout
+    values = buffer.values
+  }
+
   package subscript(name: String) -> Tensor { self[layout.slot(name)] }
 
   package subscript(slot: ParameterSlot) -> Tensor { Tensor(values[slot.range], shape: slot.shape) }

@@ -11,6 +11,8 @@ package let rankCases: [RankCase] = [
   trainingPassCases,
   inferenceCases,
   trainingCases,
+  exchangeChoiceCases,
+  topologyGateCases,
   lossCases,
   memoryCases,
   referenceTrainingCases,

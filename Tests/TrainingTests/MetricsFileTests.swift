@@ -35,7 +35,7 @@ final class MetricsFileTests {
         "step", "loss", "balance_loss", "z_loss", "total_loss", "learning_rate", "gradient_norm",
         "tokens_per_second", "load_imbalance", "dropped_fraction", "expert_layers_milliseconds",
         "exchange_milliseconds",
-        "exposed_exchange_milliseconds", "step_milliseconds", "activation_bytes",
+        "exposed_exchange_milliseconds", "step_milliseconds", "activation_bytes", "moved_experts",
       ])
     #expect(object["loss"] == 0.1 + 0.2)
     #expect(object["learning_rate"] == 1e-5)

@@ -3,7 +3,7 @@ import Tracing
 
 /// What a message of an exchange carries.
 enum MessageKind: Int32 {
-  case manifest, rows, results, gateGradients, parameters, parameterGradients
+  case manifest, rows, results, gateGradients, parameters, parameterGradients, replacedExperts
 
   /// A tag of its own for every kind of message of an exchange; exchanges far apart may share one.
   ///
@@ -20,6 +20,7 @@ enum MessageKind: Int32 {
     case .rows: .dispatch
     case .results, .gateGradients: .results
     case .parameters, .parameterGradients: .shadows
+    case .replacedExperts: .otherMessage
     }
   }
 

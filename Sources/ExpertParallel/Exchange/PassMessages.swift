@@ -15,6 +15,8 @@ final class PassMessages {
   private let gates: [ChunkReceiver]
   private let sender: ChunkSender
   private let streams: [ParameterStream]
+  /// What goes to other hosts and comes from there, in a two-level exchange.
+  private let relayed: RelayedMessages?
   /// Requests that are not known to be done: what a poke looks at.
   private var open: [Request] = []
   private var seenCompletions = -1
@@ -24,22 +26,23 @@ final class PassMessages {
   private static let unlimited = 1 << 40
 
   init(
-    _ plan: ExchangePlan, pass: Pass, width: Int, streams: [ParameterStream], sequence: Int32, on runtime: ExpertRuntime
-  )
-    throws(CommunicationError)
-  {
-    let (group, workspace, window) = (runtime.group, runtime.workspace, runtime.options.window)
+    _ plan: ExchangePlan, pass: Pass, width: Int, streams: [ParameterStream], relayed: RelayedMessages?,
+    sequence: Int32, on runtime: ExpertRuntime
+  ) throws(CommunicationError) {
+    let (group, workspace) = (runtime.group, runtime.workspace)
+    let window = runtime.options.window(rankCount: group.size)
     self.sequence = sequence
     self.group = group
     self.streams = streams
+    self.relayed = relayed
     let longest = max(plan.chunkRows, 1)
     func receivers(
       _ kind: MessageKind, counts: [Int], width: Int, chunkRows: Int, keepsAll: Bool
     ) -> [ChunkReceiver] {
       group.ranks.map { peer in
-        ChunkReceiver(
-          kind, sequence: sequence, from: peer.index, rowCount: peer == group.rank ? 0 : counts[peer.index],
-          width: width,
+        let isDirect = peer != group.rank && !(relayed?.reaches(peer.index) ?? false)
+        return ChunkReceiver(
+          kind, sequence: sequence, from: peer.index, rowCount: isDirect ? counts[peer.index] : 0, width: width,
           chunkRows: chunkRows, window: window.perPeer, keepsAll: keepsAll, group: group, workspace: workspace)
       }
     }
@@ -55,19 +58,38 @@ final class PassMessages {
     sender = ChunkSender(
       window: group.size > 1 ? window.total : 0, chunkRows: max(longest, (mostGates + width - 1) / max(width, 1)),
       width: width, on: runtime)
+    try relayed?.post { open.append($0) }
+    try relayed?.advance { open.append($0) }
     try post()
   }
 
   /// The results of each peer, as far as they have come. [P]
-  var returned: [Tensor] { results.map(\.whole) }
-  /// The gate gradients of each peer. [P]
-  var returnedGates: [Tensor] { gates.map(\.whole) }
+  var returned: [Tensor] {
+    group.ranks.map { peer in
+      guard let relayed, relayed.reaches(peer.index) else { return results[peer.index].whole }
+      return relayed.results(from: peer.index)
+    }
+  }
+  /// The gate gradients of a peer.
+  func returnedGates(_ peer: Int) -> Tensor {
+    guard let relayed, relayed.reaches(peer) else { return gates[peer].whole }
+    return relayed.gates(from: peer)
+  }
   /// The ranks that messages are still open with.
   var openPeers: [Rank] { open.filter { !$0.isDone }.map(\.worldPeer) }
 
-  func send(_ kind: MessageKind, to peer: Int, rows: Int, width: Int, pack: (Tensor) -> Void) throws(CommunicationError)
-  {
-    open.append(try sender.send(kind, sequence: sequence, to: peer, rows: rows, width: width, pack: pack))
+  /// Whether nothing of shadows or of other ranks' messages is left to do.
+  var isDrained: Bool { streams.allSatisfy(\.isDone) && relayed?.isDone ?? true }
+
+  /// Packs some of the rows for a peer and sends them.
+  func send(
+    _ kind: MessageKind, _ rows: Range<Int>, to peer: Int, width: Int, pack: (Tensor) -> Void
+  ) throws(CommunicationError) {
+    guard let relayed, relayed.reaches(peer) else {
+      open.append(try sender.send(kind, sequence: sequence, to: peer, rows: rows.count, width: width, pack: pack))
+      return
+    }
+    try relayed.send(kind, rows, to: peer, open: { open.append($0) }, pack: pack)
   }
 
   /// Lets MPI move messages. It is called between tasks, where nothing can be thrown: an error shows in `collect`.
@@ -84,7 +106,7 @@ final class PassMessages {
     gates returnedGates: (_ peer: Int) -> Void, sent: (_ peer: Int) -> Void
   ) throws(CommunicationError) {
     if let failure { throw failure }
-    guard group.job.completedRequestCount != seenCompletions else { return }
+    guard group.job.completedRequestCount != seenCompletions || relayed?.hasNews ?? false else { return }
     seenCompletions = group.job.completedRequestCount
     sender.collect(left: sent)
     for receiver in rows {
@@ -94,6 +116,8 @@ final class PassMessages {
       while let chunk = try receiver.take() { returned(receiver.peer, chunk.rows) }
     }
     for receiver in gates where try receiver.take() != nil { returnedGates(receiver.peer) }
+    try relayed?.advance { open.append($0) }
+    relayed?.collect(rows: arrived, results: returned, gates: returnedGates, sent: sent)
     open.removeAll { $0.isDone }
     try post()
   }

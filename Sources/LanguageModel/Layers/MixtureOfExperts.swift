@@ -13,7 +13,7 @@ import Tensors
 struct MixtureOfExperts: Sendable {
   let router: TopKRouter
   let routerWeight: ParameterSlot
-  /// The experts that this rank hosts, in order.
+  /// The experts that this rank hosts, slot after slot.
   let hosted: [Expert]
 
   /// Where one expert's parameters lie.
@@ -38,7 +38,7 @@ struct MixtureOfExperts: Sendable {
       Expert(
         gateUp: JoinedSlot(layout, from: names.gate, through: names.up, columns: configuration.hiddenSize),
         down: layout.slot(names.down))
-    }
+    }.sorted { $0.down.range.lowerBound < $1.down.range.lowerBound }
   }
 
   /// The elements of a parameter buffer that hold the hosted experts.
@@ -50,7 +50,7 @@ struct MixtureOfExperts: Sendable {
   func forward(
     _ x: Tensor, limits: RoutingLimits, into y: Tensor, _ parameters: ParameterBuffer, on runtime: ModelRuntime
   ) throws(CommunicationError) -> Saved {
-    let routing = router.forward(
+    let routing = router.limited(by: limits.topology).forward(
       x, weight: parameters[routerWeight], capacity: limits.capacity, sequenceLength: limits.sequenceLength,
       workspace: runtime.workspace, workers: runtime.workers)
     let experts = try runtime.experts.forward(

@@ -60,6 +60,24 @@ package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible
 }
 
 extension DispatchManifest {
+  /// What a manifest that is passed on says of its size, trusting nothing.
+  ///
+  /// - Parameter tokenLimit: the most tokens that the sender can have.
+  package static func counts(
+    of words: ArraySlice<Int32>, tokenLimit: Int, expertsPerToken: Int
+  ) throws(ManifestError) -> PairCounts {
+    guard words.count >= headerCount, words[words.startIndex] == magic else {
+      throw ManifestError(description: "\(words.count) words that are no manifest")
+    }
+    let (rows, returns, total) = (
+      Int(words[words.startIndex + 3]), Int(words[words.startIndex + 4]), Int(words[words.startIndex + 5])
+    )
+    guard (0...tokenLimit).contains(rows), (0...tokenLimit * expertsPerToken).contains(total),
+      (0...total).contains(returns)
+    else { throw ManifestError(description: "\(rows) rows, \(returns) results, \(total) assignments") }
+    return PairCounts(rows: rows, returnRows: returns, assignments: total)
+  }
+
   /// Reads what a peer sent, trusting nothing: every index is checked against what the header says.
   ///
   /// - Parameter tokenLimit: the most tokens that the sender can have.

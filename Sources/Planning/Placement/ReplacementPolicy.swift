@@ -13,7 +13,11 @@ package struct Replacement: Hashable, Sendable {
     package let to: Rank
   }
 
-  fileprivate init(from old: [Int], to owners: [Int]) {
+  /// - Parameters:
+  ///   - old: the rank that hosts each expert so far. [E]
+  ///   - owners: as many of each rank.
+  package init(from old: [Int], to owners: [Int]) {
+    precondition(old.sorted() == owners.sorted(), "a rank would host more experts than before")
     self.owners = owners
     moves = owners.indices.filter { owners[$0] != old[$0] }.map {
       Move(expert: GlobalExpert($0), from: Rank(old[$0]), to: Rank(owners[$0]))

@@ -63,6 +63,10 @@ package struct SendWindow: Hashable, Sendable {
     self.total = total
     self.perPeer = perPeer
   }
+
+  /// Room for a message to every peer at once, as far as a window is still quick to look through and small: where all
+  /// messages are short, fewer would leave links idle.
+  package static func fitting(rankCount: Int) -> SendWindow { SendWindow(total: min(max(16, rankCount), 256)) }
 }
 
 /// The order in which one rank takes the parts of a pass: a pure state machine, events in, next action out.

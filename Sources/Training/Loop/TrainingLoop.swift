@@ -22,23 +22,25 @@ package final class TrainingLoop {
   package let configuration: TrainingConfiguration
   package private(set) var state: TrainingState
 
-  private let model: MoETransformer
+  package private(set) var model: MoETransformer
   private let runtime: ModelRuntime
   private let data: TrainingData
   private let division: BatchDivision
   private let capacity: CapacityPolicy
   private let memory: MicroBatchMemory
-  private let gradients: ParameterBuffer
+  private var gradients: ParameterBuffer
   private let reduction: GradientReduction
-  private let gradientNorm: GradientNorm
+  private var gradientNorm: GradientNorm
+  private var replacement: ExpertReplacement?
   private let reports: StepReportExchange
 
   /// Allocates everything that the steps need.
   ///
+  /// - Parameter replacement: lets experts change ranks; nil leaves them where they are.
   /// - Note: every rank of the job must call it: it forms groups of ranks.
   package init(
     _ configuration: TrainingConfiguration, model: MoETransformer, state: TrainingState, data: TrainingData,
-    on runtime: ModelRuntime
+    replacement: ReplacementSchedule? = nil, on runtime: ModelRuntime
   ) throws(CommunicationError) {
     let layout = state.weights.layout
     self.configuration = configuration
@@ -55,9 +57,8 @@ package final class TrainingLoop {
     reduction = try GradientReduction(
       of: gradients, table: Self.sparseTable(model, layout, configuration), world: runtime.world,
       topology: runtime.topology)
-    gradientNorm = GradientNorm(
-      layout: layout, allNames: ModelLayout.whole(model.configuration).slots.map(\.name), topology: runtime.topology,
-      rank: runtime.world.rank)
+    gradientNorm = Self.gradientNorm(model, layout, runtime)
+    self.replacement = replacement.map { ExpertReplacement($0, model.configuration, on: runtime) }
     reports = StepReportExchange(rankCount: runtime.topology.worldSize)
   }
 
@@ -78,6 +79,7 @@ package final class TrainingLoop {
     update(number: number, gradientNorm: metrics.gradientNorm, learningRate: metrics.learningRate)
 
     state.completedSteps = number
+    metrics.movedExpertCount = try replaceExperts()
     metrics.stepMilliseconds = (ContinuousClock.now - start).milliseconds
     metrics.tokensPerSecond = Double(configuration.batchTokens) / (metrics.stepMilliseconds / 1000)
     return metrics
@@ -104,6 +106,7 @@ package final class TrainingLoop {
         tokens, targets: targets, capacity: capacity, gradientScale: 1 / Float(batch.predictedTokenCount),
         state.weights, gradients: StepGradients(gradients, isAccumulating: microBatch > 0), on: runtime)
       reduction.touch(tokens.tokens)
+      replacement?.note(saved.routing)
 
       try runtime.world.sum(saved.routing.values)
       losses.add(saved.crossEntropy, saved.routing)
@@ -137,6 +140,14 @@ package final class TrainingLoop {
   }
 
   // MARK: Measurements
+
+  private static func gradientNorm(
+    _ model: MoETransformer, _ layout: ParameterLayout, _ runtime: ModelRuntime
+  ) -> GradientNorm {
+    GradientNorm(
+      layout: layout, allNames: ModelLayout.whole(model.configuration).slots.map(\.name), topology: runtime.topology,
+      rank: runtime.world.rank)
+  }
 
   /// What the step has found out so far, on all ranks together.
   private func measure(
@@ -183,5 +194,15 @@ package final class TrainingLoop {
       state.weights, gradients: gradients, number: number, learningRate: learningRate,
       gradientScale: GradientNorm.clippingScale(norm: gradientNorm, limit: configuration.gradientClip),
       workers: runtime.workers)
+  }
+
+  /// Lets experts change ranks, and finds everything in its new place.
+  private func replaceExperts() throws(CommunicationError) -> Int {
+    guard let (layout, moveCount) = try replacement?.run(afterStep: state.completedSteps, state) else { return 0 }
+    model = model.relaid(layout)
+    state = state.relaid(layout)
+    gradients = ParameterBuffer(gradients, relaid: layout)
+    gradientNorm = Self.gradientNorm(model, layout, runtime)
+    return moveCount
   }
 }

@@ -12,6 +12,13 @@ package struct TrainingState: Sendable {
     self.completedSteps = completedSteps
   }
 
+  /// The same state with its tensors in other places.
+  func relaid(_ layout: ParameterLayout) -> TrainingState {
+    TrainingState(
+      weights: ParameterBuffer(weights, relaid: layout), optimizer: AdamW(optimizer, relaid: layout),
+      completedSteps: completedSteps)
+  }
+
   /// The state before the first step, with weights that are there already.
   package init(beginningWith weights: ParameterBuffer, _ configuration: TrainingConfiguration) {
     self.init(

@@ -30,6 +30,8 @@ package struct StepMetrics: Hashable, Sendable {
   package var stepMilliseconds = 0.0
   /// Memory of temporaries at the fullest moment since the process began, on the rank that needed most.
   package var activationBytes = 0
+  /// Experts that changed ranks after the step, counted once for every layer.
+  package var movedExpertCount = 0
   /// Mean cross-entropy over the held-out text after the step, if it was evaluated.
   package var heldOutLoss: Double?
 
@@ -50,6 +52,7 @@ extension StepMetrics {
       ("exchange_milliseconds", Self.json(exchangeMilliseconds)),
       ("exposed_exchange_milliseconds", Self.json(exposedExchangeMilliseconds)),
       ("step_milliseconds", Self.json(stepMilliseconds)), ("activation_bytes", "\(activationBytes)"),
+      ("moved_experts", "\(movedExpertCount)"),
     ]
     if let heldOutLoss { fields.append(("held_out_loss", Self.json(heldOutLoss))) }
     return "{" + fields.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"

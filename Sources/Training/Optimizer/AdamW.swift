@@ -26,6 +26,13 @@ package struct AdamW: Sendable {
     secondMoment = ParameterBuffer(zeros: layout)
   }
 
+  /// The same optimizer with its moments in other places.
+  package init(_ optimizer: AdamW, relaid layout: ParameterLayout) {
+    settings = optimizer.settings
+    firstMoment = ParameterBuffer(optimizer.firstMoment, relaid: layout)
+    secondMoment = ParameterBuffer(optimizer.secondMoment, relaid: layout)
+  }
+
   /// Updates every weight once, in one pass over the four buffers.
   ///
   /// - Parameters:

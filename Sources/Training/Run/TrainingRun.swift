@@ -15,7 +15,6 @@ import Topology
 package final class TrainingRun {
   package let plan: TrainingPlan
   private let loop: TrainingLoop
-  private let model: MoETransformer
   private let runtime: ModelRuntime
   private let checkpoints: CheckpointWriter
   /// On rank 0.
@@ -23,14 +22,16 @@ package final class TrainingRun {
 
   /// Takes the memory, and fills it with the weights that the plan begins with. Every rank calls it.
   ///
+  /// - Parameter replacement: lets experts change ranks; nil leaves them where they are.
   /// - Throws: a `Refusal`, on all ranks alike; or `CommunicationError`.
-  package init(_ plan: TrainingPlan, on runtime: ModelRuntime) throws {
+  package init(_ plan: TrainingPlan, replacement: ReplacementSchedule? = nil, on runtime: ModelRuntime) throws {
     self.plan = plan
     self.runtime = runtime
-    let layout = ModelLayout.make(plan.model, hostedExperts: runtime.experts.hostedExperts)
-    model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
+    let layout = ModelLayout.make(plan.model, hostedExperts: runtime.experts.hostedSlots)
+    let model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
     let state = try plan.origin.state(plan.model, plan.configuration, layout: layout, on: runtime)
-    loop = try TrainingLoop(plan.configuration, model: model, state: state, data: plan.data, on: runtime)
+    loop = try TrainingLoop(
+      plan.configuration, model: model, state: state, data: plan.data, replacement: replacement, on: runtime)
     checkpoints = CheckpointWriter(RunDirectory(plan.request.output), communicator: runtime.world)
     metricsFile = try runtime.world.agree {
       guard runtime.world.rank == Rank(0) else { return nil }
@@ -62,7 +63,7 @@ package final class TrainingRun {
 
   private func heldOutLoss() throws(CommunicationError) -> Double? {
     guard let heldOut = plan.heldOut else { return nil }
-    return try Evaluation(model, loop.state.weights, on: runtime)
+    return try Evaluation(loop.model, loop.state.weights, on: runtime)
       .measure(heldOut, sequencesAtOnce: configuration.microBatchSequences).loss
   }
 

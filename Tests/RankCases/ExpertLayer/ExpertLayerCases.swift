@@ -16,7 +16,7 @@ package let expertLayerCases: [RankCase] = SchedulePolicy.allCases.map { policy 
       let rank = ExpertLayerRank(
         batch, on: context.world,
         scenario.setup(ranks: context.size, exchange: ExchangeOptions(policy: policy, groupSize: 2)))
-      let part = alone[0].part(tokens: rank.tokens, experts: rank.runtime.hostedExperts, of: batch)
+      let part = alone[0].part(tokens: rank.tokens, experts: rank.runtime.hostedSlots, of: batch)
       for call in 1...2 {
         let difference = try rank.step().firstDifference(from: part)
         context.expect(difference == nil, "\(scenario), call \(call): \(difference ?? "")")

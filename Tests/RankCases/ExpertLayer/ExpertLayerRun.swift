@@ -78,7 +78,7 @@ package final class ExpertLayerRank {
     dGateWeights = Self.unwritten(count, batch.expertsPerToken)
     let (inner, outer) = (batch.intermediateSize, batch.hiddenSize)
     let inputRows = batch.activation.inputMatrixCount * inner
-    experts = batch.weights[runtime.hostedExperts].map { matrices in
+    experts = batch.weights[runtime.hostedSlots].map { matrices in
       ExpertWeights(
         input: Tensor(matrices.input, shape: [inputRows, outer]),
         output: Tensor(matrices.output, shape: [outer, inner])

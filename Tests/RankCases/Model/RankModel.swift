@@ -32,7 +32,7 @@ package final class RankModel {
     let experts = ExpertRuntime(
       group: group, expertCount: configuration.expertCount, workers: workers, workspace: workspace,
       options: ExchangeOptions(chunkRows: 5))
-    let layout = ModelLayout.make(configuration, hostedExperts: experts.hostedExperts)
+    let layout = ModelLayout.make(configuration, hostedExperts: experts.hostedSlots)
     self.configuration = configuration
     runtime = ModelRuntime(
       workers: workers, workspace: workspace, world: world, topology: topology, experts: experts)

@@ -1,4 +1,5 @@
 import Communication
+import ExpertParallel
 import Kernels
 import LanguageModel
 import Tensors
@@ -11,6 +12,9 @@ struct TrainingScenario: Sendable {
   var sequences: ListedSequences
   var expertParallelSize: Int?
   var threads = 1
+  var replacement: ReplacementSchedule?
+  /// How the ranks exchange tokens; the model's own options if nil.
+  var exchange: ExchangeOptions?
 
   /// Two layers with experts on 12 sequences of 16 tokens, 6 a step.
   static var small: TrainingScenario {
@@ -44,8 +48,10 @@ struct TrainingScenario: Sendable {
   func begin(_ rank: RankModel, state: TrainingState) throws -> ScenarioRun {
     let order = SequenceOrder(
       sequenceCount: sequences.sequenceCount, batchSize: configuration.batchSequences, seed: configuration.seed)
+    if let exchange { rank.runtime.experts.options = exchange }
     let loop = try TrainingLoop(
-      configuration, model: rank.model, state: state, data: TrainingData(sequences, order: order), on: rank.runtime)
+      configuration, model: rank.model, state: state, data: TrainingData(sequences, order: order),
+      replacement: replacement, on: rank.runtime)
     return ScenarioRun(rank: rank, loop: loop)
   }
 
