@@ -1,6 +1,7 @@
 package import Communication
 package import ExpertParallel
 package import Kernels
+package import Routing
 package import Tensors
 package import Topology
 
@@ -13,6 +14,8 @@ package final class ModelRuntime {
   package let topology: ParallelTopology
   /// The exchange of tokens with this rank's expert-parallel group.
   package let experts: ExpertRuntime
+  /// Limits the rows that leave this rank's host in training; evaluation and generation route freely.
+  package var topologyGate: TopologyGate?
   /// The optimizer step that messages name.
   package var step: Int?
 

@@ -1,4 +1,5 @@
 import Planning
+import Routing
 package import Tensors
 
 /// One rank's sequences of a micro-batch: possibly none, all of one length, never split over ranks.
@@ -22,16 +23,21 @@ package struct TokenBatch: Sendable {
 
   package var tokenCount: Int { tokens.count }
 
-  func limits(_ capacity: CapacityPolicy) -> RoutingLimits {
-    RoutingLimits(capacity: capacity, sequenceLength: sequenceLength, tokenLimit: tokenLimit)
+  func limits(_ capacity: CapacityPolicy, topology: TopologyGate? = nil) -> RoutingLimits {
+    RoutingLimits(
+      capacity: capacity, sequenceLength: sequenceLength, tokenLimit: tokenLimit,
+      topology: topology?.budget(tokenCount: tokenCount))
   }
 }
 
-/// What decides how many rows an expert gets and how long a message can be. The same on all ranks.
+/// What decides how many rows an expert gets and how long a message can be. All but the budget is the same on
+/// all ranks.
 struct RoutingLimits: Sendable {
   let capacity: CapacityPolicy
   /// Tokens that share an expert's capacity.
   let sequenceLength: Int
   /// The most tokens that any rank has.
   let tokenLimit: Int
+  /// What may leave this rank's host; everything if nil.
+  var topology: TopologyBudget?
 }

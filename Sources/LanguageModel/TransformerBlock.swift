@@ -42,7 +42,8 @@ struct TransformerBlock: Sendable {
     let feedForwardInput = workspace.tensor(x.rows, x.columns)
     let normedAgain = feedForwardNorm.forward(attended, into: feedForwardInput, parameters, on: runtime)
     let fed = try feedForward.forward(
-      feedForwardInput, limits: batch.limits(capacity), into: output, parameters, on: runtime)
+      feedForwardInput, limits: batch.limits(capacity, topology: runtime.topologyGate), into: output, parameters,
+      on: runtime)
     add(attended, accumulatingInto: output, workers: workers)
     return Saved(
       attentionNorm: normed, attentionInput: attentionInput, attention: mixed, attended: attended,

@@ -18,11 +18,16 @@ package struct TopKRouter: Hashable, Sendable {
     precondition(
       expertsPerToken > 0 && expertsPerToken <= expertCount, "\(expertsPerToken) of \(expertCount) experts per token")
     precondition(
-      topology == nil || topology?.hostOfExpert.count == expertCount,
-      "hosts of \(topology?.hostOfExpert.count ?? 0) experts for \(expertCount)")
+      topology == nil || topology?.rankOfExpert.count == expertCount,
+      "ranks of \(topology?.rankOfExpert.count ?? 0) experts for \(expertCount)")
     self.expertCount = expertCount
     self.expertsPerToken = expertsPerToken
     self.topology = topology
+  }
+
+  /// The same router with a limit on what may leave the host.
+  package func limited(by topology: TopologyBudget?) -> TopKRouter {
+    TopKRouter(expertCount: expertCount, expertsPerToken: expertsPerToken, topology: topology)
   }
 
   /// The K most probable experts have 1/E at least, but those that a topology budget leaves may have no probability at all:

@@ -19,7 +19,9 @@ struct RouterGradientTests {
   ]
 
   /// Experts 0–2 on the own host: with no row to spare all tokens choose them, and only them.
-  static let topologies = [nil, TopologyBudget(hostOfExpert: [0, 0, 0, 1, 1, 2], ownHost: 0, rows: 0)]
+  static let topologies = [
+    nil, TopologyBudget(rankOfExpert: [0, 0, 0, 1, 1, 2], hostOfRank: [0, 1, 2], ownHost: 0, rows: 0),
+  ]
 
   /// An arbitrary gradient of each gate weight.
   private let factors = (0..<21).map { Double(CounterRandom(seed: 3, stream: "factors").normal(UInt64($0))) }

@@ -4,10 +4,10 @@ import Tensors
 import Testing
 
 @Suite("Topology budget")
-struct TopologyGateTests {
+struct TopologyBudgetTests {
   /// Random tokens on one of several hosts.
   struct Draw {
-    let hostOfExpert: [Int]
+    let rankOfExpert: [Int]
     let ownHost: Int
     let expertCount, expertsPerToken, tokenCount: Int
     private let seed: UInt64
@@ -21,8 +21,8 @@ struct TopologyGateTests {
       expertCount = experts
       expertsPerToken = integer(2, 1...min(4, experts))
       tokenCount = integer(3, 0...40)
-      // Not every host need have experts, nor as many as a token chooses.
-      hostOfExpert = (0..<experts).map { integer(10 + UInt64($0), 0...hosts - 1) }
+      // Two ranks a host. Not every rank need have experts, nor as many as a token chooses.
+      rankOfExpert = (0..<experts).map { integer(10 + UInt64($0), 0...2 * hosts - 1) }
       ownHost = integer(4, 0...hosts - 1)
       self.seed = UInt64(seed)
     }
@@ -30,16 +30,20 @@ struct TopologyGateTests {
     func routing(rows: Int?) -> RouterCase {
       RouterCase(
         tokenCount: tokenCount, hiddenSize: 6, expertCount: expertCount, expertsPerToken: expertsPerToken, seed: seed,
-        topology: rows.map { TopologyBudget(hostOfExpert: hostOfExpert, ownHost: ownHost, rows: $0) })
+        topology: rows.map {
+          TopologyBudget(rankOfExpert: rankOfExpert, hostOfRank: (0..<8).map { $0 / 2 }, ownHost: ownHost, rows: $0)
+        })
     }
 
-    /// The other hosts that a token's kept choices need, each with the token's best probability there.
+    func isInside(_ expert: Int) -> Bool { rankOfExpert[expert] / 2 == ownHost }
+
+    /// The ranks of other hosts that a token's kept choices need, each with the token's best probability there.
     func rows(of token: Int, _ saved: TopKRouter.Saved) -> [Int: Float] {
       var rows: [Int: Float] = [:]
       for assignment in token * expertsPerToken..<(token + 1) * expertsPerToken {
         let expert = Int(saved.decision.expertIDs[assignment])
-        guard saved.decision.isKept[assignment] && hostOfExpert[expert] != ownHost else { continue }
-        rows[hostOfExpert[expert]] = max(rows[hostOfExpert[expert]] ?? 0, saved.probabilities[token, expert])
+        guard saved.decision.isKept[assignment] && !isInside(expert) else { continue }
+        rows[rankOfExpert[expert]] = max(rows[rankOfExpert[expert]] ?? 0, saved.probabilities[token, expert])
       }
       return rows
     }
@@ -59,8 +63,8 @@ struct TopologyGateTests {
         rows += draw.rows(of: token, saved).count
         for choice in 0..<draw.expertsPerToken {
           let assignment = token * draw.expertsPerToken + choice
-          let host = draw.hostOfExpert[Int(decision.expertIDs[assignment])]
-          if decision.isKept[assignment] && host != draw.ownHost { leaving[choice] += 1 }
+          let isInside = draw.isInside(Int(decision.expertIDs[assignment]))
+          if decision.isKept[assignment] && !isInside { leaving[choice] += 1 }
         }
       }
       #expect(rows == min(budget, wanted))
@@ -77,8 +81,8 @@ struct TopologyGateTests {
     var (left, stayed): ([Float], [Float]) = ([], [])
     for token in 0..<draw.tokenCount {
       let rows = draw.rows(of: token, saved)
-      for (host, score) in wanted[token] {
-        if rows[host] != nil { left.append(score) } else { stayed.append(score) }
+      for (rank, score) in wanted[token] {
+        if rows[rank] != nil { left.append(score) } else { stayed.append(score) }
       }
       #expect(Set(rows.keys).isSubset(of: wanted[token].keys))
     }
@@ -94,9 +98,9 @@ struct TopologyGateTests {
       let range = token * draw.expertsPerToken..<(token + 1) * draw.expertsPerToken
       let before = plain.decision.expertIDs[range].map(Int.init)
       let after = saved.decision.expertIDs[range].map(Int.init)
-      let hosts = draw.rows(of: token, saved).keys
-      let allowed = before.filter { draw.hostOfExpert[$0] == draw.ownHost || hosts.contains(draw.hostOfExpert[$0]) }
-      let inside = (0..<draw.expertCount).filter { draw.hostOfExpert[$0] == draw.ownHost && !before.contains($0) }
+      let ranks = draw.rows(of: token, saved).keys
+      let allowed = before.filter { draw.isInside($0) || ranks.contains(draw.rankOfExpert[$0]) }
+      let inside = (0..<draw.expertCount).filter { draw.isInside($0) && !before.contains($0) }
         .sorted { (-probability($0), $0) < (-probability($1), $1) }
       let kept = allowed + inside.prefix(before.count - allowed.count)
       #expect(Set(zip(range, after).filter { saved.decision.isKept[$0.0] }.map(\.1)) == Set(kept))
@@ -118,7 +122,7 @@ struct TopologyGateTests {
 
   @Test("gives equal scores to the lower token")
   func ties() {
-    let topology = TopologyBudget(hostOfExpert: [1, 0, 0, 1], ownHost: 0, rows: 2)
+    let topology = TopologyBudget(rankOfExpert: [1, 0, 0, 1], hostOfRank: [0, 1], ownHost: 0, rows: 2)
     let routing = RouterCase(tokenCount: 4, hiddenSize: 3, expertCount: 4, expertsPerToken: 2, topology: topology)
     routing.layers[0].weight.fill(0)
     #expect(routing.forward().decision.expertIDs == [0, 1, 0, 1, 1, 2, 1, 2])
@@ -126,7 +130,7 @@ struct TopologyGateTests {
 
   @Test("drops choices that the own host has no experts for, which take no capacity slot")
   func tooFewExperts() {
-    let topology = TopologyBudget(hostOfExpert: [1, 0, 1, 1], ownHost: 0, rows: 1)
+    let topology = TopologyBudget(rankOfExpert: [1, 0, 1, 1], hostOfRank: [0, 1], ownHost: 0, rows: 1)
     let routing = RouterCase(tokenCount: 4, hiddenSize: 3, expertCount: 4, expertsPerToken: 2, topology: topology)
     routing.layers[0].weight.fill(0)
     let decision = routing.forward().decision
@@ -143,7 +147,7 @@ struct TopologyGateTests {
 
   @Test("gives weights of 0 where the own host's experts have no probability")
   func noProbability() {
-    let topology = TopologyBudget(hostOfExpert: [1, 0, 0], ownHost: 0, rows: 0)
+    let topology = TopologyBudget(rankOfExpert: [1, 0, 0], hostOfRank: [0, 1], ownHost: 0, rows: 0)
     let routing = RouterCase(tokenCount: 2, hiddenSize: 1, expertCount: 3, expertsPerToken: 2, topology: topology)
     routing.layers[0].x.fill(1)
     routing.layers[0].weight.fill(0)
@@ -166,8 +170,19 @@ struct TopologyGateTests {
     var machine = MachineModel(
       sameHost: link, otherHost: LinkCost(latencySeconds: 0, bytesPerSecond: 50e9 / 8 / 4),
       matmul: MatmulRate(points: [.init(rows: 1, flopsPerSecond: 1)]), copyBytesPerSecond: 1)
-    #expect(TopologyBudget.balancedRows(tokenCount: 1000, expertsPerToken: 2, machine: machine) == 142)
+    #expect(abs(TopologyGate.balancedShare(expertsPerToken: 2, machine: machine) - 0.142) < 1e-3)
     machine.otherHost.bytesPerSecond = .infinity
-    #expect(TopologyBudget.balancedRows(tokenCount: 1000, expertsPerToken: 2, machine: machine) == 2000)
+    #expect(TopologyGate.balancedShare(expertsPerToken: 2, machine: machine) == 2)
+  }
+
+  @Test("of a batch is the share of its tokens, rounded down, whatever the share")
+  func budgets() {
+    func rows(_ share: Double, _ tokens: Int) -> Int {
+      TopologyGate(rankOfExpert: [0, 1, 1], hostOfRank: [0, 1], ownHost: 0, leavingShare: share).budget(
+        tokenCount: tokens
+      ).rows
+    }
+    #expect(rows(0.5, 7) == 3 && rows(0, 7) == 0 && rows(1.5, 7) == 10 && rows(0.3, 0) == 0)
+    #expect(rows(.infinity, 7) == 21 && rows(.infinity, 0) == 0)
   }
 }
