@@ -5,6 +5,7 @@ import Kernels
 import LanguageModel
 import Planning
 import Topology
+import Training
 
 /// Predicts how long a layer takes under each schedule on this job's ranks, and takes what is fastest.
 ///
@@ -22,47 +23,133 @@ struct ExchangeAdvisor {
     var skew = 0.0
   }
 
-  /// The flags' options, with the schedule that is predicted to be fastest where the flags name none.
+  /// What the flags leave open, as is predicted to be fastest: the schedule, the size of messages, the groups of the
+  /// pairwise schedule.
+  ///
+  /// Eager with usual messages among equals: what is not predicted to be faster by more than the model errs is not taken.
   func options(_ flags: ExchangeFlags, for layer: Layer) -> ExchangeOptions {
+    let candidates = isAlone ? [usual(flags)] : candidates(flags, for: layer.shape)
+    guard candidates.count > 1, messageCount(candidates, layer.shape) <= Self.mostMessages else { return candidates[0] }
+    let predicted = candidates.map { seconds($0, for: layer) }
+    guard let best = predicted.indices.min(by: { predicted[$0] < predicted[$1] }),
+      predicted[best] < 0.97 * predicted[0]
+    else { return candidates[0] }
+    return candidates[best]
+  }
+
+  private func usual(_ flags: ExchangeFlags) -> ExchangeOptions {
     var options = flags.options
-    guard flags.schedule == nil else { return options }
-    options.policy = isAlone ? .eager : fastest(options, for: layer)
+    if flags.schedule == nil { options.policy = .eager }
+    if flags.route == .twoLevel { options.relayedHosts = relayedHosts }
     return options
+  }
+
+  /// The usual choice first.
+  private func candidates(_ flags: ExchangeFlags, for shape: LayerShape) -> [ExchangeOptions] {
+    let schedules = flags.schedule.map { [$0] } ?? [.eager, .sequential, .pairwise]
+    let rows = Self.messageSizes.map { ExchangeOptions.rows(byteCount: $0, width: shape.hiddenSize) }
+    var candidates = [usual(flags)]
+    for schedule in schedules {
+      for chunkRows in flags.chunkRows.map({ [$0] }) ?? rows {
+        for groupSize in groupSizes(schedule, flags) {
+          for hosts in routes(schedule, flags) {
+            var options = flags.options
+            (options.policy, options.chunkRows, options.groupSize) = (schedule, chunkRows, groupSize)
+            options.relayedHosts = hosts
+            candidates.append(options)
+          }
+        }
+      }
+    }
+    return candidates
+  }
+
+  /// Directly, and by way of relays where a host has several ranks.
+  private func routes(_ schedule: SchedulePolicy, _ flags: ExchangeFlags) -> [HostMap?] {
+    switch flags.route {
+    case .direct: [nil]
+    case .twoLevel: schedule == .pairwise ? [] : [relayedHosts]
+    case nil: schedule == .pairwise || relayedHosts == nil ? [nil] : [nil, relayedHosts]
+    }
+  }
+
+  /// Nil where a two-level exchange is none.
+  private var relayedHosts: HostMap? {
+    let hosts = HostMap(names: groupHosts)
+    return hosts.hostCount > 1 && hosts.mostRanksOfHost > 1 && hosts.hostCount <= ExpertRuntime.mostRelayedHosts
+      ? hosts : nil
+  }
+
+  /// Single ranks, and the ranks of a host.
+  private func groupSizes(_ schedule: SchedulePolicy, _ flags: ExchangeFlags) -> [Int] {
+    if let groupSize = flags.groupSize { return [groupSize] }
+    guard schedule == .pairwise, groupHosts.count > hosts.mostRanksOfHost else { return [1] }
+    return Set([1, hosts.mostRanksOfHost]).sorted()
+  }
+
+  /// From where a message costs little more than its bytes to where little of it can be overlapped.
+  private static let messageSizes = [32 << 10, 64 << 10, 128 << 10, 256 << 10]
+
+  /// Messages in the simulations of one choice at most: a fraction of a second.
+  private static let mostMessages = 200_000
+
+  private func messageCount(_ candidates: [ExchangeOptions], _ shape: LayerShape) -> Int {
+    let rows = shape.tokenCount * shape.expertsPerToken
+    let pairs = topology.expertParallelSize * topology.worldSize
+    return candidates.reduce(0) { $0 + 2 * (rows / $1.chunkRows(width: shape.hiddenSize) + pairs) }
   }
 
   /// Seconds of one layer's forward pass and, in training, its backward pass.
   func seconds(_ options: ExchangeOptions, for layer: Layer) -> Double {
-    StepPrediction(
-      layer.shape, traffic(layer), on: cluster, settings(options, layer), isTraining: isTraining
-    ).seconds
+    let traffic = traffic(layer)
+    return StepPrediction(
+      layer.shape, traffic, on: cluster,
+      options.simulated(
+        width: layer.shape.hiddenSize, rankCount: topology.expertParallelSize, threadCount: threadCount),
+      isTraining: isTraining
+    ).seconds + relaySeconds(options, layer.shape, traffic)
+  }
+
+  /// How much longer the exchange takes by way of relays: manifests, rows and results forward; rows, results and gate
+  /// gradients backward, of which only rows and results are long.
+  private func relaySeconds(_ options: ExchangeOptions, _ shape: LayerShape, _ traffic: ExchangeTraffic) -> Double {
+    guard let hosts = options.relayedHosts else { return 0 }
+    let cost = RelayCost(hosts, machine: machine)
+    let rowBytes = 4 * Double(shape.hiddenSize)
+    let chunkBytes = rowBytes * Double(options.chunkRows(width: shape.hiddenSize))
+    let rows = (0..<hosts.rankCount).map { rank in
+      (0..<hosts.rankCount).reduce(0.0) { sum, peer in
+        hosts.shareHost(rank, peer) ? sum : sum + Double(traffic.rows[traffic.pair(from: rank, to: peer)])
+      }
+    }
+    let long = cost.seconds(byteCount: rowBytes * (rows.max() ?? 0), chunkByteCount: chunkBytes)
+    let short = cost.seconds(byteCount: 0, chunkByteCount: chunkBytes)
+    return (isTraining ? 2 : 1) * (2 * long + short)
   }
 
   /// Decides in each step which experts are shadowed; nil where shadows are off, or there is nobody to spare.
   func shadowing(_ flags: ExchangeFlags, for shape: LayerShape) -> ShadowPolicy? {
     guard flags.shadow == .on, !isAlone else { return nil }
-    let costs = LayerCosts(
+    return ShadowPolicy(costs: costs(shape), memoryBytes: flags.shadowMemory << 20)
+  }
+
+  /// Decides every so many steps which experts change ranks; nil where there is nobody to change with.
+  func replacement(everySteps: Int, for shape: LayerShape) -> ReplacementSchedule? {
+    guard everySteps > 0, !isAlone else { return nil }
+    let policy = ReplacementPolicy(costs: costs(shape), moveLimit: 2 * topology.expertParallelSize)
+    return ReplacementSchedule(everySteps: everySteps) { policy.replacement($0, stepCount: $1, owners: $2) }
+  }
+
+  private func costs(_ shape: LayerShape) -> LayerCosts {
+    LayerCosts(
       machine: machine,
       shape: ExpertShape(
         hiddenSize: shape.hiddenSize, intermediateSize: shape.intermediateSize, matrixCount: shape.inputMatrixCount + 1,
         elementBytes: 4),
       hostOfRank: groupHosts, threadsPerRank: threadCount, passes: isTraining ? .training : .forward)
-    return ShadowPolicy(costs: costs, memoryBytes: flags.shadowMemory << 20)
   }
 
   private var isAlone: Bool { topology.expertParallelSize == 1 }
-
-  /// Eager among equals: a schedule that is not predicted to be faster by more than the model errs is not taken.
-  private func fastest(_ options: ExchangeOptions, for layer: Layer) -> SchedulePolicy {
-    func predicted(_ policy: SchedulePolicy) -> Double {
-      var other = options
-      other.policy = policy
-      return seconds(other, for: layer)
-    }
-    let eager = predicted(.eager)
-    let others = [SchedulePolicy.sequential, .pairwise].map { ($0, predicted($0)) }
-    guard let best = others.min(by: { $0.1 < $1.1 }), best.1 < 0.97 * eager else { return .eager }
-    return best.0
-  }
 
   /// The hosts of the first expert-parallel group's ranks, counted from 0; the other groups lie alike.
   private var groupHosts: [Int] {
@@ -82,17 +169,12 @@ struct ExchangeAdvisor {
       ExpertPopularity(weights: weights, expertsPerToken: layer.shape.expertsPerToken),
       tokenCount: layer.shape.tokenCount, topology: topology)
   }
-
-  private func settings(_ options: ExchangeOptions, _ layer: Layer) -> SimulationSettings {
-    SimulationSettings(
-      policy: options.policy, chunkRows: options.chunkRows(width: layer.shape.hiddenSize),
-      cut: options.cut(isAlone: isAlone), window: options.window, groupSize: options.groupSize,
-      threadCount: threadCount)
-  }
 }
 
 /// What was decided for the expert layers of a model, with what is predicted of them.
 struct ExchangeAdvice: CustomStringConvertible {
+  private let advisor: ExchangeAdvisor
+  private let layer: ExchangeAdvisor.Layer
   private let options: ExchangeOptions
   /// Of all expert layers, for the tokens that pass through the model at once.
   let predictedMilliseconds: Double
@@ -102,28 +184,43 @@ struct ExchangeAdvice: CustomStringConvertible {
     _ flags: ExchangeFlags, _ calibration: CalibrationOptions, for model: ModelConfiguration, tokenCount: Int,
     _ runtime: ModelRuntime, _ worker: Worker
   ) throws {
-    let advisor = ExchangeAdvisor(
+    advisor = ExchangeAdvisor(
       machine: try worker.machineModel(runtime.workers, calibration), hosts: worker.hostMap, topology: runtime.topology,
       threadCount: runtime.workers.threadCount, isTraining: true)
-    let layer = ExchangeAdvisor.Layer(
+    layer = ExchangeAdvisor.Layer(
       shape: LayerShape(
         tokenCount: tokenCount, hiddenSize: model.hiddenSize, intermediateSize: model.intermediateSize,
         expertCount: model.expertCount, expertsPerToken: model.expertsPerToken, inputMatrixCount: 2))
     options = advisor.options(flags, for: layer)
     let layerCount = (0..<model.layerCount).count(where: model.hasExperts)
     predictedMilliseconds = 1e3 * Double(layerCount) * advisor.seconds(options, for: layer)
-    runtime.experts.options = options
+    runtime.experts.use(options, on: worker.hostMap)
     runtime.experts.follow(advisor.shadowing(flags, for: layer.shape))
     if flags.progress == .thread { worker.world.startProgressThread() }
   }
 
+  var machine: MachineModel { advisor.machine }
+  private var chunkRows: Int { options.chunkRows(width: layer.shape.hiddenSize) }
+
+  /// When experts may change ranks; nil for never.
+  func replacement(everySteps: Int) -> ReplacementSchedule? {
+    advisor.replacement(everySteps: everySteps, for: layer.shape)
+  }
+
   var description: String {
-    "exchange     \(options.policy.rawValue), expert layers predicted at \(Int(predictedMilliseconds.rounded())) ms "
+    "exchange     \(options.policy.rawValue)\(options.relayedHosts == nil ? "" : ", two-level,") in messages of \(chunkRows) rows, expert layers predicted at \(Int(predictedMilliseconds.rounded())) ms "
       + "a micro-batch"
   }
 }
 
 extension ExpertRuntime {
+  /// Takes options over; those that were decided for the first group's hosts are made to fit this one's.
+  func use(_ options: ExchangeOptions, on hosts: HostMap) {
+    self.options = options
+    guard options.relayedHosts != nil else { return }
+    self.options.relayedHosts = HostMap(names: group.worldRanks.map { hosts.hostOfRank[$0.index] })
+  }
+
   /// Lets a policy decide from step to step; it remembers what it decided for each layer.
   func follow(_ policy: ShadowPolicy?) {
     guard let policy else { return }

@@ -25,7 +25,7 @@ struct ModelSession {
     let configuration = source.configuration
     path = source.path
     runtime = try run.makeRuntime(worker, expertCount: configuration.expertCount)
-    let layout = ModelLayout.make(configuration, hostedExperts: runtime.experts.hostedExperts)
+    let layout = ModelLayout.make(configuration, hostedExperts: runtime.experts.hostedSlots)
     try worker.requireMemory(bytes: layout.count * MemoryLayout<Float>.stride, for: "the model's weights")
     tokenizer = try worker.world.agree {
       guard let bytes = source.tokenizer else { return nil }

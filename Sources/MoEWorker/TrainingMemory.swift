@@ -22,7 +22,7 @@ extension Worker {
     guard let count = ParameterCount(model) else {
       throw Refusal(.usage, "the model has more parameters than can be counted: give smaller sizes")
     }
-    let hostedShare = Double(runtime.experts.hostedExperts.count) / Double(model.expertCount)
+    let hostedShare = Double(runtime.experts.hostedSlots.count) / Double(model.expertCount)
     return Double(count.replicated) + Double(count.expertCount) * hostedShare * Double(count.perExpert)
   }
 }

@@ -36,7 +36,7 @@ struct LayerBenchmark {
   }
 
   let shape: Shape
-  let router: TopKRouter
+  var router: TopKRouter
   let runtime: ExpertRuntime
   /// This rank's tokens [T, D] and the gradient of its output.
   let x, outputGradient: Tensor
@@ -59,7 +59,7 @@ struct LayerBenchmark {
     x = Self.random("x", rows: tokens, columns: d, deviation: 1, workers)
     outputGradient = Self.random("outputGradient", rows: tokens, columns: d, deviation: 1, workers)
     routerWeight = Self.random("router", rows: 0..<e, columns: d, deviation: 1 / Float(d).squareRoot(), workers)
-    experts = Self.experts(runtime.hostedExperts, shape, workers)
+    experts = Self.experts(runtime.hostedSlots, shape, workers)
     expertGradients = experts.map {
       ExpertWeights(input: Tensor(zeros: $0.input.shape), output: Tensor(zeros: $0.output.shape))
     }

@@ -30,6 +30,7 @@ struct LayerMeasurement {
   let pokeCount: Int
   /// In the last pass.
   let shadowedExpertCount: Int
+  let exchange: ExchangePlan
 
   var boundMilliseconds: Double { forward.bound + backward.bound }
 
@@ -46,6 +47,7 @@ struct LayerMeasurement {
     let chosen = layer.runtime.options
     var sequential = chosen
     sequential.policy = .sequential
+    sequential.relayedHosts = nil
     let ceiling = try MatmulCeiling.highest(over: world, workers)
     var samples: [Sample] = []
     for repetition in -Self.warmUpCount..<repeats {
@@ -61,6 +63,7 @@ struct LayerMeasurement {
     exposedMilliseconds = median(\.own.exposed)
     self.ceiling = median(\.ceiling)
     let last = samples[samples.count - 1].own.timings
+    exchange = samples[samples.count - 1].own.plan
     func total(_ value: (ExchangeTimings.Phase) -> Int) throws -> Int {
       Int(try world.sum(Int64(value(last.forward) + value(last.backward))))
     }

@@ -3,6 +3,8 @@ import Communication
 import ExpertParallel
 import Kernels
 import Planning
+import Routing
+import Tensors
 import Topology
 
 /// `bench layer`: one MoE layer on random tokens.
@@ -20,6 +22,7 @@ struct BenchLayer: WorkerCommand {
   @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var results: ResultOptions
   @OptionGroup(title: "The layer") var flags: LayerFlags
+  @OptionGroup(title: "The layer") var topology: TopologyFlags
 
   @Option(
     name: .customLong("repeat"), help: "How often the layer is run; the median counts.", transform: Parse.positive)
@@ -44,8 +47,11 @@ struct BenchLayer: WorkerCommand {
     if dropless && capacityFactor != nil {
       throw ValidationError("--dropless and --capacity-factor contradict each other")
     }
-    if verify && flags.skew > 0 {
-      throw ValidationError("--verify compares with the router's own choices: without --skew")
+    if verify && (flags.skew > 0 || topology.topologyGate != nil) {
+      throw ValidationError("--verify compares with the router's own choices: without --skew and --topology-gate")
+    }
+    if topology.topologyGate != nil && flags.skew > 0 {
+      throw ValidationError("--skew gives the choices that --topology-gate would limit")
     }
   }
 
@@ -59,23 +65,35 @@ struct BenchLayer: WorkerCommand {
     try worker.requireMemory(bytes: shape.leastByteCount(rankCount: worker.world.size), for: "tokens and weights")
     let traceFile = try trace.map { try TraceFile($0, worker) }
     if exchange.progress == .thread { worker.world.startProgressThread() }
-    let layer = LayerBenchmark(shape, over: worker.world, workers: workers)
+    var layer = LayerBenchmark(shape, over: worker.world, workers: workers)
     let machine = try worker.machineModel(workers, calibration)
+    let gate = topology.gate(layer.runtime, expertsPerToken: flags.expertsPerToken, machine, worker)
+    layer.router = layer.router.limited(by: gate?.budget(tokenCount: layer.x.rows))
     let advisor = ExchangeAdvisor(
       machine: machine, hosts: worker.hostMap,
       topology: ParallelTopology(worldSize: worker.world.size, expertParallelSize: worker.world.size),
       threadCount: workers.threadCount, isTraining: flags.mode == .train)
     let described = ExchangeAdvisor.Layer(shape: flags.shape, skew: flags.skew)
-    layer.runtime.options = advisor.options(exchange, for: described)
+    layer.runtime.use(advisor.options(exchange, for: described), on: worker.hostMap)
     layer.runtime.follow(advisor.shadowing(exchange, for: described.shape))
     let difference = verify ? try verifiedDifference(layer, worker) : nil
     let measured = try LayerMeasurement(layer, flags.mode, repeats: repeats, over: worker.world, workers)
     var line = line(measured, layer, worker)
     line.append(
       "predicted_milliseconds", .real(1e3 * advisor.seconds(layer.runtime.options, for: described), digits: 4))
+    line.append("rows_between_hosts", .integer(try rowsBetweenHosts(measured.exchange, worker)))
     if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
     if let traceFile { try record(layer, in: traceFile, worker) }
     try results.write(line, worker)
+  }
+
+  /// Rows that a forward pass dispatches to other hosts, over all ranks.
+  private func rowsBetweenHosts(_ exchange: ExchangePlan, _ worker: Worker) throws -> Int {
+    let hosts = worker.hostMap.hostOfRank
+    let own = worker.world.rank.index
+    let leaving = worker.world.peers.filter { hosts[$0.index] != hosts[own] }
+    let rows = leaving.reduce(0) { $0 + exchange.dispatch.rows(to: $1).count }
+    return Int(try worker.world.sum(Int64(rows)))
   }
 
   /// One more pass, which is recorded.
@@ -92,6 +110,8 @@ struct BenchLayer: WorkerCommand {
     let gigaflops = layer.shape.flops(flags.mode) / measured.milliseconds / 1e6
     var line = JSONLine([
       "benchmark": .text("layer"), "schedule": .text(layer.runtime.options.policy.rawValue),
+      "route": .text((layer.runtime.routes == nil ? ExchangeFlags.Route.direct : .twoLevel).rawValue),
+      "chunk_rows": .integer(layer.runtime.options.chunkRows(width: flags.hiddenSize)),
       "mode": .text(flags.mode.rawValue), "activation": .text(flags.activation.rawValue),
       "ranks": .integer(worker.world.size),
       "hosts": .integer(worker.hostCount), "threads": .integer(layer.runtime.workers.threadCount),

@@ -106,7 +106,7 @@ extension TrainingLoop {
   fileprivate convenience init(
     randomTokensFor model: ModelConfiguration, _ training: TrainingConfiguration, on runtime: ModelRuntime
   ) throws {
-    let layout = ModelLayout.make(model, hostedExperts: runtime.experts.hostedExperts)
+    let layout = ModelLayout.make(model, hostedExperts: runtime.experts.hostedSlots)
     let weights = ParameterBuffer(zeros: layout)
     weights.initialize(model, seed: training.seed, workers: runtime.workers)
     let source = RandomSequences(

@@ -102,9 +102,7 @@ extension Plan {
   }
 
   private var settings: SimulationSettings {
-    SimulationSettings(
-      policy: schedule, chunkRows: rowsOfMessage, cut: exchange.cut(isAlone: expertParallelSize == 1),
-      window: exchange.window, groupSize: groupSize, threadCount: cluster.threads)
+    exchange.simulated(width: flags.hiddenSize, rankCount: expertParallelSize, threadCount: cluster.threads)
   }
 
   private var rowsOfMessage: Int { exchange.chunkRows(width: flags.hiddenSize) }

@@ -43,6 +43,7 @@ struct Train: WorkerCommand {
   @OptionGroup(title: "The run") var schedule: ScheduleOptions
   @OptionGroup(title: "The optimizer") var optimizer: OptimizerOptions
   @OptionGroup(title: "The experts") var experts: ExpertOptions
+  @OptionGroup(title: "The experts") var topology: TopologyFlags
   @OptionGroup(title: "The machine") var parallel: ParallelOptions
   @OptionGroup(title: "The machine") var run: RunOptions
   @OptionGroup(title: "The exchange") var exchange: ExchangeFlags
@@ -54,6 +55,22 @@ struct Train: WorkerCommand {
       valueName: "file"))
   var trace: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Steps after which experts may change ranks, if the load has shifted; 0 for never. (default: 100)",
+      valueName: "k"),
+    transform: Parse.notNegative)
+  var replaceEvery: Int?
+
+  /// Often enough to follow a load that drifts, seldom enough that moving parameters and moments is paid for.
+  private static let stepsBetweenReplacements = 100
+
+  func validate() throws {
+    if topology.topologyGate != nil, let replaceEvery, replaceEvery > 0 {
+      throw ValidationError("--topology-gate and --replace-every contradict each other: the gate routes by place")
+    }
+  }
+
   func run(on worker: Worker) throws {
     try parallel.check(rankCount: worker.world.size)
     let plan = try TrainingPlan(request, over: worker.world)
@@ -62,14 +79,22 @@ struct Train: WorkerCommand {
     try worker.requireMemory(for: plan.model, plan.configuration, runtime)
     let advice = try ExchangeAdvice(
       exchange, calibration, for: plan.model, tokenCount: plan.configuration.microBatchTokens, runtime, worker)
+    runtime.topologyGate = topology.gate(
+      runtime.experts, expertsPerToken: plan.model.expertsPerToken, advice.machine, worker)
     let traceFile = try trace.map { try TraceFile($0, worker) }
     runtime.experts.trace = traceFile?.recorder
-    let training = try TrainingRun(plan, on: runtime)
+    let training = try TrainingRun(plan, replacement: replacement(advice), on: runtime)
     for notice in plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
     try worker.console.write(summary(of: plan, runtime) + "\n" + advice.description)
     try training.train(observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep))
     try traceFile?.write()
+  }
+
+  /// A topology gate routes by where experts live: they stay there.
+  private func replacement(_ advice: ExchangeAdvice) -> ReplacementSchedule? {
+    guard topology.topologyGate == nil else { return nil }
+    return advice.replacement(everySteps: replaceEvery ?? Self.stepsBetweenReplacements)
   }
 
   private var request: TrainingRequest {

@@ -12,6 +12,18 @@ struct ExchangeFlags: ParsableArguments {
   @Option(help: "Ranks of a group of the pairwise schedule. (default: 1)", transform: Parse.positive)
   var groupSize: Int?
 
+  @Option(
+    help: """
+      How ranks of other hosts are reached: direct, or two-level (one message at a time from host to host, by way of a \
+      rank of each; not with pairwise). (default: what is predicted to be fastest)
+      """)
+  var route: Route?
+
+  enum Route: String, ExpressibleByArgument, CaseIterable {
+    case direct
+    case twoLevel = "two-level"
+  }
+
   @Option(help: "Rows that a message carries at most. (default: about 128 KiB)", transform: Parse.positive)
   var chunkRows: Int?
 
@@ -41,6 +53,13 @@ struct ExchangeFlags: ParsableArguments {
 
   enum Switch: String, ExpressibleByArgument, CaseIterable {
     case on, off
+  }
+
+  func validate() throws {
+    if route == .twoLevel && schedule == .pairwise {
+      throw ValidationError(
+        "--route two-level and --schedule pairwise contradict each other: a relay waits for all rows")
+    }
   }
 
   var options: ExchangeOptions {
