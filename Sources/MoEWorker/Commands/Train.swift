@@ -72,7 +72,7 @@ struct Train: WorkerCommand {
     try traceFile?.write()
   }
 
-  private var request: TrainingRequest {
+  var request: TrainingRequest {
     var request = TrainingRequest(corpus: corpus, output: output)
     request.resumes = resume
     request.initializeFrom = initFrom
