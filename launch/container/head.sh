@@ -3,6 +3,8 @@
 #
 #   head.sh demo
 #   head.sh SUBCOMMAND [OPTION…]
+#
+# HOSTS_FILE names the workers where something else has found them, as Kubernetes' MPI operator has.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=launch/build-flags.sh
@@ -10,9 +12,9 @@ source "$root/launch/build-flags.sh"
 # shellcheck source=launch/demo-steps.sh
 source "$root/launch/demo-steps.sh"
 
-workers_name=${WORKERS_NAME:-worker}
+workers_name=worker
 wait_seconds=60
-hosts_file=/tmp/hosts
+hosts_file=${HOSTS_FILE:-/tmp/hosts}
 
 addresses() { getent ahostsv4 "$workers_name" | awk '{ print $1 }' | sort --unique --version-sort; }
 
@@ -35,7 +37,8 @@ run_job() { "$root/launch/cluster.sh" --hosts "$hosts_file" --ranks-per-host 1 -
 # What each worker has sent and received since it was started: the job's traffic, and that of starting it.
 show_traffic() {
   local address
-  while read -r address <&3; do
+  # A hosts file can say how many ranks a host has.
+  while IFS=': ' read -r address _ <&3; do
     # shellcheck disable=SC2016 # for the shell there
     ssh -n "$address" 'cd /sys/class/net/eth0/statistics && echo "$(uname -n)" $(cat tx_bytes rx_bytes)' |
       while read -r name sent received; do
@@ -45,7 +48,8 @@ show_traffic() {
 }
 
 run() {
-  find_workers
+  "$root/launch/container/keys.sh"
+  [ -n "${HOSTS_FILE:-}" ] || find_workers
   if [ "$1" != demo ]; then
     run_job "$@"
     return
