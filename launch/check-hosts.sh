@@ -164,7 +164,7 @@ and $ranks ranks there need $needed MiB at least: use more hosts, or make the mo
 
 end_when_wrong() {
   [ "$problems" -gt 0 ] || return 0
-  refuse "nothing was started: see the $problems problems above" "$problem_code"
+  refuse "nothing was started; problems: $problems" "$problem_code"
 }
 
 check_hosts() {

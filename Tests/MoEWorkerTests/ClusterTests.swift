@@ -9,7 +9,7 @@ struct ClusterTests {
     _ outcome: Program.Outcome, exitCode: Int32, saying texts: String..., location: SourceLocation = #_sourceLocation
   ) {
     #expect(outcome.exitCode == exitCode && outcome.output.isEmpty, "\(outcome)", sourceLocation: location)
-    #expect(outcome.errors.contains("nothing was started: see the 1 problem"), "\(outcome)", sourceLocation: location)
+    #expect(outcome.errors.contains("nothing was started; problems: 1\n"), "\(outcome)", sourceLocation: location)
     for text in texts { #expect(outcome.errors.contains(text), "\(outcome)", sourceLocation: location) }
   }
 
@@ -68,7 +68,7 @@ struct ClusterTests {
     let hosts = try FakeHosts("a", "b")
     try hosts.replace("/proc/cpuinfo", on: "b", with: "processor : 0\nflags\t\t: fpu sse2 avx2\n")
     let outcome = try hosts.run([], ["doctor"])
-    expectProblem(outcome, exitCode: 68, saying: "differ in the instruction set: ", "avx2 on b; results would differ")
+    expectProblem(outcome, exitCode: 68, saying: "differ in the instruction set: ", "avx2 on b; ", "would differ: use")
   }
 
   @Test func theHeadsNameMustBeKnown() throws {
