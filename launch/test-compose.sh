@@ -131,7 +131,7 @@ check_interrupt() {
   wait_for_text 'step 1/' "$log" && wait_for_health
   check_running
   start=$SECONDS
-  kill -INT "$running"
+  kill -INT "$running" 2>/dev/null || true
   while kill -0 "$running" 2>/dev/null && ((SECONDS - start <= stop_seconds)); do sleep 0.1; done
   ! kill -0 "$running" 2>/dev/null || fail "an interrupted cluster runs on after $stop_seconds s" "$log"
   kill -KILL "$running" 2>/dev/null || true
