@@ -191,7 +191,7 @@ trap take_down EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 if ! docker info >/dev/null 2>&1; then
-  "$project_root/launch/setup.sh" docker.io docker-compose debootstrap
+  "$project_root/launch/setup.sh" docker.io docker-compose debootstrap iproute2
   start_engine
 fi
 find_compose
