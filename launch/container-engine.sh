@@ -50,6 +50,8 @@ stop_engine() {
   kill -TERM "$engine" 2>/dev/null || true
   wait "$engine" 2>/dev/null || true
   restore_network
+  # The one place that an engine cannot be told to leave alone.
+  rmdir /run/docker/plugins /run/docker 2>/dev/null || true
   rm -rf "$engine_folder"
 }
 
