@@ -16,7 +16,7 @@ stop_seconds=30
 
 project="switchyard-test-$$"
 export SWITCHYARD_IMAGE=$project SWITCHYARD_PROGRAM=prebuilt DEMO_STEPS=$steps
-scratch=$(mktemp -d)
+scratch=''
 failures=0
 compose=()
 running=''
@@ -30,7 +30,7 @@ take_down() {
     [ -z "$made_base_image" ] || docker image rm --force "$made_base_image" >/dev/null 2>&1 || true
   fi
   stop_engine
-  rm -rf "$scratch"
+  if [ -n "$scratch" ]; then rm -rf "$scratch"; fi
 }
 
 fail() {
@@ -190,6 +190,7 @@ obstacle=$(engine_obstacle)
 trap take_down EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+scratch=$(mktemp -d)
 if ! docker info >/dev/null 2>&1; then
   "$project_root/launch/setup.sh" docker.io docker-compose debootstrap iproute2
   start_engine
