@@ -51,8 +51,7 @@ read_hosts() {
   [ -e "$hosts_file" ] || refuse "--hosts $hosts_file does not exist" 66
   [ -f "$hosts_file" ] || refuse "--hosts $hosts_file is no file" 65
   [ -r "$hosts_file" ] || refuse "--hosts $hosts_file may not be read" 77
-  strange=$(LC_ALL=C grep --text --line-number --max-count 1 $'[^\t -~]' "$hosts_file" | cut --delimiter : --fields 1) ||
-    true
+  strange=$(LC_ALL=C grep --text --line-number --max-count 1 $'[^\t -~]' "$hosts_file" | cut -d : -f 1) || true
   [ -z "$strange" ] || bad_line "$strange" "only printable ASCII is allowed (is the file from Windows?)"
   while IFS= read -r line || [ -n "$line" ]; do
     number=$((number + 1))
