@@ -42,7 +42,7 @@ check_build() {
 }
 
 check_scripts() {
-  local script scripts=(launch/*.sh .ci/run)
+  local script scripts=(launch/*.sh launch/container/*.sh launch/slurm.sbatch .ci/run)
   for script in "${scripts[@]}"; do
     bash -n "$script" || fail "$script: syntax"
   done
@@ -77,7 +77,8 @@ check_effects() {
 check_sizes_and_names() {
   forbid "files of more than 500 lines" \
     "$(find Sources Tests launch -type f -exec awk 'END { if (FNR > 500) print FILENAME ": " FNR }' {} \;)"
-  forbid "lines of more than 120 characters" "$(grep -rnE '^.{121,}$' --include='*.sh' launch .ci || true)"
+  forbid "lines of more than 120 characters" \
+    "$(grep -rnE '^.{121,}$' --include='*.sh' --include='*.sbatch' launch .ci || true)"
   forbid "names that say nothing" \
     "$(find Sources Tests -iregex '.*\(util\|utils\|helper\|helpers\|common\)\(\.swift\)?$')"
   forbid "leftovers" "$(grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' Sources Tests Package.swift docs README.md || true)"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and run: Debian's MPICH, oneDNN and BLIS. Swift itself it only looks for.
+# Installs what is missing to build and run: Debian's MPICH, oneDNN and BLIS, and the packages given as arguments. Swift
+# itself it only looks for.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
-packages=(libmpich-dev mpich libdnnl-dev libblis-serial-dev)
+packages=(libmpich-dev mpich libdnnl-dev libblis-serial-dev "$@")
 
 missing_packages() {
   local package

@@ -40,13 +40,13 @@ enum Job {
     }
   }
 
-  private enum Request {
+  enum Request {
     case help(String)
     case command(any WorkerCommand)
   }
 
   /// The same on every rank, because the arguments are.
-  private static func parse(_ arguments: [String]) throws(Refusal) -> Request {
+  static func parse(_ arguments: [String]) throws(Refusal) -> Request {
     do {
       var command = try MoEWorker.parseAsRoot(arguments)
       if let command = command as? any WorkerCommand { return .command(command) }

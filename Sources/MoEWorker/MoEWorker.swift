@@ -15,7 +15,8 @@ struct MoEWorker: ParsableCommand {
       \(ExitCodes.table)
       """,
     subcommands: [
-      Train.self, Evaluate.self, Generate.self, Logits.self, Bench.self, Plan.self, Timeline.self, Doctor.self,
+      Train.self, Evaluate.self, Generate.self, Logits.self, Bench.self, Plan.self, Memory.self, Timeline.self,
+      Doctor.self,
     ])
 
   /// MPI first, then the arguments: so that all ranks can refuse together, and only one of them speaks.

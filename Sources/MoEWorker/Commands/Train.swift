@@ -97,7 +97,7 @@ struct Train: WorkerCommand {
     return advice.replacement(everySteps: replaceEvery ?? Self.stepsBetweenReplacements)
   }
 
-  private var request: TrainingRequest {
+  var request: TrainingRequest {
     var request = TrainingRequest(corpus: corpus, output: output)
     request.resumes = resume
     request.initializeFrom = initFrom
