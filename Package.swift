@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Modules in dependency order, lowest first; docs/architecture.md says what each may know.
-// `unsafe` belongs to Tensors, Kernels and Communication: every other module is built with strict memory safety.
+// `unsafe` belongs to Tensors, FlightRecorder, Kernels and Communication: every other module is built with strict memory safety.
 
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -35,9 +35,11 @@ let package = Package(
     .target(name: "Topology", swiftSettings: safe),
     .target(name: "Tracing", swiftSettings: safe),
     .target(name: "Tensors", swiftSettings: settings),
+    .target(name: "FlightRecorder", swiftSettings: settings),
 
     // Bytes and arithmetic, strangers to each other
-    .target(name: "Communication", dependencies: ["CMPI", "Tensors", "Topology"], swiftSettings: settings),
+    .target(
+      name: "Communication", dependencies: ["CMPI", "FlightRecorder", "Tensors", "Topology"], swiftSettings: settings),
     .target(name: "Kernels", dependencies: ["CBLIS", "COneDNN", "Tensors", realModule], swiftSettings: settings),
 
     // Decisions, as values

@@ -35,6 +35,8 @@ extension ExpertRuntime {
       x.rows == decision.tokenCount && x.rows <= tokenLimit,
       "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
     let sequence = nextSequence()
+    let activity = group.activity
+    group.activity.phase = .dispatch
     let shadows = try shadows(for: decision, experts: experts)
     let plan = DispatchPlan(decision, placement: placement, rank: group.rank, shadows: shadows.experts)
     let manifestExchange = ManifestExchange(
@@ -57,6 +59,7 @@ extension ExpertRuntime {
       streams: Array(zip(streams, shadows.localExperts(hostedCount: experts.count, placement: placement))),
       workspace: workspace)
     try execute(pass, sequence: sequence)
+    group.activity = activity
     return ExpertLayerSaved(plan: exchangePlan, activations: activations, shadows: shadows)
   }
 

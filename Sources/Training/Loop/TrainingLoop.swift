@@ -69,6 +69,7 @@ package final class TrainingLoop {
     let start = ContinuousClock.now
     let number = state.completedSteps + 1
     runtime.step = number
+    runtime.world.job.beginStep()
     runtime.experts.timings = ExchangeTimings()
 
     let batch = data.batch(step: state.completedSteps)
@@ -78,6 +79,7 @@ package final class TrainingLoop {
     update(number: number, gradientNorm: metrics.gradientNorm, learningRate: metrics.learningRate)
 
     state.completedSteps = number
+    runtime.world.job.endStep()
     metrics.stepMilliseconds = (ContinuousClock.now - start).milliseconds
     metrics.tokensPerSecond = Double(configuration.batchTokens) / (metrics.stepMilliseconds / 1000)
     return metrics
