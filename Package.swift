@@ -29,6 +29,7 @@ let package = Package(
     // C libraries
     .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CEpoll"),
     .target(name: "CBLIS", linkerSettings: [.linkedLibrary("blis")]),
 
     // Vocabulary and memory
@@ -41,6 +42,11 @@ let package = Package(
     .target(
       name: "Communication", dependencies: ["CMPI", "FlightRecorder", "Tensors", "Topology"], swiftSettings: settings),
     .target(name: "Kernels", dependencies: ["CBLIS", "COneDNN", "Tensors", realModule], swiftSettings: settings),
+
+    // What ranks see of each other besides their messages
+    .target(name: "Watchdog", dependencies: ["CEpoll", "FlightRecorder"], swiftSettings: safe),
+
+    .target(name: "Supervision", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: safe),
 
     // Decisions, as values
     .target(name: "Planning", dependencies: ["Topology"], swiftSettings: safe),
@@ -79,8 +85,9 @@ let package = Package(
     .executableTarget(
       name: "MoEWorker",
       dependencies: [
-        "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
-        "Routing", "Tensors", "Tokenization", "Topology", "Tracing", "Training", argumentParser, logging,
+        "Checkpoints", "Communication", "ExpertParallel", "FlightRecorder", "Inference", "Kernels", "LanguageModel",
+        "Planning", "Routing", "Supervision", "Tensors", "Tokenization", "Topology", "Tracing", "Training", "Watchdog",
+        argumentParser, logging,
       ],
       swiftSettings: safe),
 
@@ -106,6 +113,9 @@ let package = Package(
     .testTarget(
       name: "CommunicationTests", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
       swiftSettings: settings),
+    .testTarget(name: "FlightRecorderTests", dependencies: ["FlightRecorder", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "WatchdogTests", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: settings),
+    .testTarget(name: "SupervisionTests", dependencies: ["Supervision"], swiftSettings: settings),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "PlanningTests", dependencies: ["Planning", "TestSupport", "Topology"], swiftSettings: settings),
@@ -142,7 +152,10 @@ let package = Package(
     .testTarget(name: "TracingTests", dependencies: ["Checkpoints", "Tracing"], swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(
-      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors", "Tracing"],
+      name: "MoEWorkerTests",
+      dependencies: [
+        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Tensors", "Tracing", "Watchdog",
+      ],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

@@ -77,11 +77,23 @@ package struct FailPoint: Hashable, Sendable {
 }
 
 extension JobState {
+  /// From here on the rank suffers these, beginning with where it is.
+  ///
+  /// - Parameter announce: told of each when it strikes.
+  package func expect(_ failPoints: [FailPoint], announce: @escaping (_ fault: String) -> Void) {
+    self.failPoints = failPoints
+    announceFault = announce
+    if !failPoints.isEmpty { sufferFaults() }
+  }
+
   /// Suffers the faults that are asked for in this activity.
   func sufferFaults() {
     guard let index = failPoints.firstIndex(where: { $0.matches(activity) }) else { return }
     let fault = failPoints[index].fault
-    if fault != .slow { failPoints.remove(at: index) }
+    if fault != .slow {
+      failPoints.remove(at: index)
+      announceFault?("\(worldRank), \(activity): \(fault.rawValue)")
+    }
     switch fault {
     case .kill: raise(SIGKILL)
     case .stop: raise(SIGSTOP)

@@ -21,7 +21,8 @@ package final class JobState {
   /// Keeps what the rank does for whoever asks how it ended.
   package var recorder: FlightRecorder? { didSet { if recorder !== oldValue { noteActivity() } } }
   /// The faults that a test asks for. None in any other run: then an activity costs one look at an empty array.
-  package var failPoints: [FailPoint] = []
+  var failPoints: [FailPoint] = []
+  var announceFault: ((String) -> Void)?
   /// The next message that is sent will not arrive.
   var losesNextMessage = false
 

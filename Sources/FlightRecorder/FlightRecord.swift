@@ -51,6 +51,22 @@ package struct FlightRecord: Hashable, Sendable {
 /// A file or a message that is no record.
 package struct RecordError: Error, Hashable, Sendable, CustomStringConvertible {
   package let description: String
+  package init(description: String) { self.description = description }
+}
+
+extension FlightRecord {
+  /// A record's bytes, changed to say that the rank died from a signal.
+  package static func marking(_ bytes: [UInt8], killedBy signal: Int32, at time: UInt64) -> [UInt8] {
+    var bytes = bytes
+    let changes = [
+      (RecordLayout.endCode, UInt64(UInt32(bitPattern: signal))), (RecordLayout.endedAt, time),
+      (RecordLayout.endKind, RecordEnd.Kind.signal.rawValue),
+    ]
+    for (word, value) in changes where bytes.count >= 8 * (word + 1) {
+      for byte in 0..<8 { bytes[8 * word + byte] = UInt8(truncatingIfNeeded: value >> UInt64(8 * byte)) }
+    }
+    return bytes
+  }
 }
 
 // MARK: Reading

@@ -7,6 +7,9 @@ package enum RecordFolder {
 
   package static func path(in folder: String, rank: Int) -> String { "\(folder)/rank-\(rank).record" }
 
+  /// What the watch over the job leaves.
+  package static func watchPath(in folder: String) -> String { "\(folder)/watch.record" }
+
   /// The rank of a file's name; nil for other names.
   package static func rank(name: String) -> Int? {
     guard name.hasPrefix("rank-"), name.hasSuffix(".record"),

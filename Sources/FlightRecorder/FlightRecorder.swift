@@ -10,6 +10,7 @@ import Synchronization
 package final class FlightRecorder: @unchecked Sendable {
   package let rank: Int
   package let rankCount: Int
+  package let hostName: String
   let words: UnsafeMutablePointer<Atomic<UInt64>>
   let wordCount: Int
   private let ring: Int
@@ -23,6 +24,7 @@ package final class FlightRecorder: @unchecked Sendable {
     precondition(rankCount <= RecordLayout.mostRanks, "\(rankCount) ranks in a job")
     self.rank = rank
     self.rankCount = rankCount
+    self.hostName = hostName
     wordCount = RecordLayout.wordCount(rankCount: rankCount, capacity: RecordLayout.ringCapacity)
     ring = RecordLayout.frontWordCount + 2 * rankCount
     let memory = mmap(
@@ -40,7 +42,7 @@ package final class FlightRecorder: @unchecked Sendable {
     store(RecordLayout.rankCount, UInt64(rankCount))
     store(RecordLayout.processID, UInt64(getpid()))
     store(RecordLayout.capacity, UInt64(RecordLayout.ringCapacity))
-    store(RecordLayout.clockOffset, clockOffset())
+    store(RecordLayout.clockOffset, offsetToWallClock())
     store(RecordLayout.step, RecordLayout.none)
     store(RecordLayout.layer, RecordLayout.none)
     store(RecordLayout.blamedRank, RecordLayout.none)
@@ -151,6 +153,14 @@ package final class FlightRecorder: @unchecked Sendable {
     store(RecordLayout.blamedRank, blamed.map { UInt64($0) } ?? RecordLayout.none)
     store(text, in: RecordLayout.endText)
     store(RecordLayout.endKind, kind.rawValue)
+  }
+
+  /// Nanoseconds to add to the monotonic clock to get the time since 1970.
+  package var clockOffset: UInt64 { load(RecordLayout.clockOffset) }
+  /// The rank that the end blames.
+  package var blamed: Int? {
+    let rank = load(RecordLayout.blamedRank)
+    return rank < UInt64(rankCount) ? Int(rank) : nil
   }
 
   package var hasEnded: Bool { load(RecordLayout.endKind) != 0 }

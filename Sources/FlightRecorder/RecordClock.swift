@@ -8,7 +8,7 @@ package func monotonicNanoseconds() -> UInt64 {
 }
 
 /// What to add to the monotonic clock to get nanoseconds since 1970.
-func clockOffset() -> UInt64 {
+func offsetToWallClock() -> UInt64 {
   var time = timespec()
   clock_gettime(CLOCK_REALTIME, &time)
   return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec) &- monotonicNanoseconds()

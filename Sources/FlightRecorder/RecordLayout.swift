@@ -91,5 +91,7 @@ enum RecordLayout {
   }
 
   /// What makes words that were not all written by the same change improbable.
-  static func check(_ words: UInt64...) -> UInt64 { words.reduce(0x5357_5944_4348_4543) { ($0 ^ $1) &* 0x100_0000_01b3 } }
+  static func check(_ words: UInt64...) -> UInt64 {
+    words.reduce(0x5357_5944_4348_4543) { ($0 ^ $1) &* 0x100_0000_01b3 }
+  }
 }
