@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Modules in dependency order, lowest first; docs/architecture.md says what each may know.
-// `unsafe` belongs to Tensors, Kernels and Communication: every other module is built with strict memory safety.
+// `unsafe` belongs to Tensors, FlightRecorder, Kernels and Communication: every other module is built with strict memory safety.
 
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -29,16 +29,24 @@ let package = Package(
     // C libraries
     .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CEpoll"),
     .target(name: "CBLIS", linkerSettings: [.linkedLibrary("blis")]),
 
     // Vocabulary and memory
     .target(name: "Topology", swiftSettings: safe),
     .target(name: "Tracing", swiftSettings: safe),
     .target(name: "Tensors", swiftSettings: settings),
+    .target(name: "FlightRecorder", swiftSettings: settings),
 
     // Bytes and arithmetic, strangers to each other
-    .target(name: "Communication", dependencies: ["CMPI", "Tensors", "Topology"], swiftSettings: settings),
+    .target(
+      name: "Communication", dependencies: ["CMPI", "FlightRecorder", "Tensors", "Topology"], swiftSettings: settings),
     .target(name: "Kernels", dependencies: ["CBLIS", "COneDNN", "Tensors", realModule], swiftSettings: settings),
+
+    // What ranks see of each other besides their messages
+    .target(name: "Watchdog", dependencies: ["CEpoll", "FlightRecorder"], swiftSettings: safe),
+
+    .target(name: "Supervision", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: safe),
 
     // Decisions, as values
     .target(name: "Planning", dependencies: ["Topology"], swiftSettings: safe),
@@ -77,8 +85,9 @@ let package = Package(
     .executableTarget(
       name: "MoEWorker",
       dependencies: [
-        "Checkpoints", "Communication", "ExpertParallel", "Inference", "Kernels", "LanguageModel", "Planning",
-        "Routing", "Tensors", "Tokenization", "Topology", "Tracing", "Training", argumentParser, logging,
+        "Checkpoints", "Communication", "ExpertParallel", "FlightRecorder", "Inference", "Kernels", "LanguageModel",
+        "Planning", "Routing", "Supervision", "Tensors", "Tokenization", "Topology", "Tracing", "Training", "Watchdog",
+        argumentParser, logging,
       ],
       swiftSettings: safe),
 
@@ -104,6 +113,9 @@ let package = Package(
     .testTarget(
       name: "CommunicationTests", dependencies: ["Communication", "Tensors", "TestSupport", "Topology"],
       swiftSettings: settings),
+    .testTarget(name: "FlightRecorderTests", dependencies: ["FlightRecorder", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "WatchdogTests", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: settings),
+    .testTarget(name: "SupervisionTests", dependencies: ["Supervision"], swiftSettings: settings),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "PlanningTests", dependencies: ["Planning", "TestSupport", "Topology"], swiftSettings: settings),
@@ -140,7 +152,10 @@ let package = Package(
     .testTarget(name: "TracingTests", dependencies: ["Checkpoints", "Tracing"], swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(
-      name: "MoEWorkerTests", dependencies: ["Checkpoints", "LanguageModel", "MoEWorker", "Tensors", "Tracing"],
+      name: "MoEWorkerTests",
+      dependencies: [
+        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Tensors", "Tracing", "Watchdog",
+      ],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

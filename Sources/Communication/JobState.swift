@@ -1,3 +1,4 @@
+package import FlightRecorder
 package import Topology
 
 /// What all communicators of one rank share: who it is in the job, what it is doing, and whether it can go on.
@@ -7,7 +8,7 @@ package final class JobState {
 
   /// What this rank is doing.
   package var activity = Activity(.start) {
-    didSet { if activity != oldValue { observer?.activityChanged(to: activity) } }
+    didSet { if activity != oldValue { noteActivity() } }
   }
   /// How long a wait may see no request complete before it is reported as an error.
   package var waitLimit: Duration
@@ -17,6 +18,13 @@ package final class JobState {
   package private(set) var hasFailed = false
   /// Learns what the rank is doing, if anybody wants to know.
   package var observer: (any JobObserver)?
+  /// Keeps what the rank does for whoever asks how it ended.
+  package var recorder: FlightRecorder? { didSet { if recorder !== oldValue { noteActivity() } } }
+  /// The faults that a test asks for. None in any other run: then an activity costs one look at an empty array.
+  var failPoints: [FailPoint] = []
+  var announceFault: ((String) -> Void)?
+  /// The next message that is sent will not arrive.
+  var losesNextMessage = false
 
   /// Makes callers of MPI take turns; nil while this rank's own thread is the only one.
   var callLock: CallLock?
@@ -50,8 +58,33 @@ package final class JobState {
     callLock = nil
   }
 
+  private func noteActivity() {
+    recorder?.enter(activity.phase.rawValue, step: activity.step, layer: activity.layer)
+    observer?.activityChanged(to: activity)
+    if !failPoints.isEmpty { sufferFaults() }
+  }
+
+  /// An optimizer step begins.
+  package func beginStep() { recorder?.beginStep() }
+
+  /// The optimizer step is done.
+  package func endStep() { recorder?.endStep() }
+
+  /// A wait has seen no request complete for a noticeable time.
+  func noteStall(in operation: String, missing: some Sequence<Rank>) {
+    recorder?.beginWait(for: operation, missing: Set(missing).sorted().map(\.index))
+    observer?.waitStalled(in: operation)
+  }
+
+  /// A wait that had stalled goes on.
+  func noteResumption() {
+    recorder?.endWait()
+    observer?.waitResumed()
+  }
+
   /// Counts a message that was handed to the transport.
-  func noteSend(byteCount: Int) {
+  func noteSend(byteCount: Int, to peer: Rank, tag: Tag) {
+    recorder?.sent(to: peer.index, byteCount: byteCount, tag: Int(tag.value))
     traffic.sentMessageCount += 1
     traffic.sentByteCount += byteCount
   }
@@ -62,6 +95,7 @@ package final class JobState {
     completedRequestCount += 1
     guard request.direction == .receive else { return }
     request.receivedByteCount = receivedByteCount
+    recorder?.received(from: request.worldPeer.index, byteCount: receivedByteCount, tag: Int(request.tag.value))
     traffic.receivedMessageCount += 1
     traffic.receivedByteCount += receivedByteCount
   }

@@ -30,7 +30,7 @@ package final class LoopbackCommunicator: Communicator {
     checkPeer(peer)
     let delivery = Delivery(bytes)
     fabric.post(delivery, on: channel(from: rank, to: peer, tag: tag))
-    job.noteSend(byteCount: bytes.count)
+    job.noteSend(byteCount: bytes.count, to: worldRanks[peer.index], tag: tag)
     return Request(.send, bytes, peer: peer, of: self, tag: tag, transport: .loopback(delivery))
   }
 

@@ -1,3 +1,4 @@
+import FlightRecorder
 import Glibc
 import Synchronization
 import Topology

@@ -8,6 +8,8 @@ import Topology
 package final class MPIEnvironment {
   /// All ranks of the job.
   package let world: MPICommunicator
+  /// Called once when the process is about to leave: with nil when all ranks have come to the end, else with the error.
+  package var farewell: ((CommunicationError?) -> Void)?
   private let processManager: ProcessManager?
 
   /// Starts MPI; a process can do that once.
@@ -51,12 +53,15 @@ package final class MPIEnvironment {
       world.job.endProgressThread()
       if let processManager {
         try processManager.leave(world)
+        farewell?(nil)
         fflush(nil)
         // No exit handlers: those of the libraries would find MPI as it is while it runs.
         _exit(exitCode)
       }
       try world.job.callMPI("MPI_Finalize") { MPI_Finalize() }
+      farewell?(nil)
     } catch {
+      farewell?(error)
       abandon(exitCode: exitCode)
     }
     exit(exitCode)

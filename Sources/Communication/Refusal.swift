@@ -2,7 +2,7 @@
 ///
 /// The message is one line that says what, where and what to do.
 package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The kinds of refusal; the numbers are exit codes, those of BSD's `sysexits.h`.
+  /// The kinds of refusal; the numbers are exit codes, those of BSD's `sysexits.h` and one more.
   package enum Kind: Int32, Sendable, CaseIterable {
     case usage = 64
     case invalidData = 65
@@ -17,6 +17,8 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case protocolViolation = 76
     case noPermission = 77
     case configuration = 78
+    /// Not of `sysexits.h`: somebody asked the job to stop, and it can be resumed.
+    case stopped = 79
   }
 
   package let kind: Kind

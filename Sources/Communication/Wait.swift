@@ -1,3 +1,4 @@
+import FlightRecorder
 import Glibc
 package import Topology
 
@@ -33,11 +34,12 @@ extension Communicator {
     until isDone: () throws(CommunicationError) -> Bool
   ) throws(CommunicationError) {
     var patience = Patience(limit: job.waitLimit, completedRequestCount: job.completedRequestCount)
+    defer { job.recorder?.noteWait(nanoseconds: patience.age) }
     while try !isDone() {
       switch patience.check(completedRequestCount: job.completedRequestCount) {
       case .fine: break
-      case .resumed: job.observer?.waitResumed()
-      case .stalled: job.observer?.waitStalled(in: operation())
+      case .resumed: job.noteResumption()
+      case .stalled: job.noteStall(in: operation(), missing: missing())
       case .exhausted:
         throw job.fail(
           .noProgress,
@@ -45,7 +47,7 @@ extension Communicator {
       }
       patience.rest()
     }
-    if patience.hasStalled { job.observer?.waitResumed() }
+    if patience.hasStalled { job.noteResumption() }
   }
 
   private static func list(_ ranks: some Sequence<Rank>) -> String {
@@ -70,13 +72,18 @@ private struct Patience {
   private var idle: UInt64 = 0
   private var lastCompletedCount: Int
   private var lastProgress: UInt64
+  private let began: UInt64
   private(set) var hasStalled = false
 
   init(limit: Duration, completedRequestCount: Int) {
     self.limit = nanoseconds(of: limit)
     lastCompletedCount = completedRequestCount
-    lastProgress = monotonicNanoseconds()
+    began = monotonicNanoseconds()
+    lastProgress = began
   }
+
+  /// Nanoseconds since the wait began.
+  var age: UInt64 { monotonicNanoseconds() &- began }
 
   /// Gives the core away: at once for others that are ready, after a while for a little longer.
   func rest() {

@@ -38,6 +38,8 @@ extension ExpertRuntime {
       "\(x.rows) rows, \(decision.tokenCount) routed, at most \(tokenLimit)")
     let sequence = nextSequence()
     let decision = arrangements[group.activity.layer ?? 0].map(decision.inSlots) ?? decision
+    let activity = group.activity
+    group.activity.phase = .dispatch
     let shadows = try shadows(for: decision, experts: experts)
     let plan = DispatchPlan(decision, placement: placement, rank: group.rank, shadows: shadows.experts)
     let manifestExchange = ManifestExchange(
@@ -61,6 +63,7 @@ extension ExpertRuntime {
       streams: Array(zip(streams, shadows.localExperts(hostedCount: experts.count, placement: placement))),
       workspace: workspace)
     try execute(pass, sequence: sequence, relayCounts: arrived.counts)
+    group.activity = activity
     return ExpertLayerSaved(
       plan: exchangePlan, activations: activations, relayCounts: arrived.counts, shadows: shadows)
   }

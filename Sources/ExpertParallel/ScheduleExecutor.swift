@@ -81,9 +81,11 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
       let action = schedule.next()
       switch action {
       case .send(let peer, let chunk):
+        enter(.dispatch)
         try send(peer, chunk)
         continue loop
       case .returnResults(let peer, let chunk):
+        enter(.combine)
         try returnResults(peer, chunk)
         continue loop
       case .compute, .finalize, .await:
@@ -92,15 +94,19 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
           hasPlacedOwnRows = true
         }
       case .finish:
+        enter(.combine)
         try drain(poking: outer)
         inFlight = max(inFlight, clock.now)
         break loop
       }
       let began = clock.now
       switch action {
-      case .compute(let tasks): compute(tasks)
+      case .compute(let tasks):
+        enter(.experts)
+        compute(tasks)
       case .finalize(let tasks): finalize(tasks)
       default:
+        enter(uncomputedCount > 0 ? .dispatch : .combine)
         try awaitMessages(poking: outer)
         inFlight = clock.now
         timings.exposed += inFlight - began
@@ -116,6 +122,11 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     timings.pokeCount = messages.pokeCount
     timings.total = clock.now - start
     runtime.timings[Expert.pass].add(timings)
+  }
+
+  /// Says which part of a forward pass this is; a backward pass is one phase.
+  private func enter(_ phase: Activity.Phase) {
+    if Expert.pass == .forward { runtime.group.activity.phase = phase }
   }
 
   private func send(_ peer: Int, _ chunk: Int) throws(CommunicationError) {

@@ -18,6 +18,9 @@ package final class WorkerPool {
     didSet { lanes[0].betweenTasks = betweenTasks }
   }
 
+  /// Called on the owner's thread after each of its tasks: it moves. Unlike `betweenTasks` it stays for the pool's life.
+  package var afterTask: (() -> Void)?
+
   private let lanes: [Lane]
   private let crew: Crew?
 
@@ -36,6 +39,7 @@ package final class WorkerPool {
     guard let crew, count > 1 else {
       for task in 0..<count {
         body(task, lanes[0])
+        afterTask?()
         betweenTasks?()
       }
       return
@@ -44,6 +48,7 @@ package final class WorkerPool {
       crew.open(Job(count: count, body: body))
       while let task = crew.claim() {
         body(task, lanes[0])
+        afterTask?()
         betweenTasks?()
       }
       while !crew.close() {

@@ -36,6 +36,9 @@ struct Console: Sendable {
     if isSpeaker { Self.complain(refusal.message) }
   }
 
+  /// Lines on standard error that belong together, as they are.
+  static func complain(block: String) { try? FileHandle.standardError.write(contentsOf: Data(block.utf8)) }
+
   /// One line on standard error, from whichever rank this is.
   static func complain(_ message: String) {
     let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")

@@ -1,6 +1,6 @@
 import Communication
 
-/// What the program's exit codes mean: those of BSD's `sysexits.h`.
+/// What the program's exit codes mean: those of BSD's `sysexits.h`, and one for a job that was asked to stop.
 enum ExitCodes {
   static func meaning(of kind: Refusal.Kind) -> String {
     switch kind {
@@ -17,6 +17,7 @@ enum ExitCodes {
     case .protocolViolation: "another rank sent something unexpected"
     case .noPermission: "a file may not be read or written"
     case .configuration: "a model's configuration is contradictory or not supported"
+    case .stopped: "stopped on request after saving; go on with --resume"
     }
   }
 

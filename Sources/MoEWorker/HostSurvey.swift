@@ -28,9 +28,8 @@ struct HostSurvey: Codable, Hashable {
   static func here() -> HostSurvey {
     let processor = keyValues("/proc/cpuinfo")
     let flags = (processor["flags"] ?? "").split(separator: " ").map(String.init)
-    let givenName = ProcessInfo.processInfo.environment["MOE_WORKER_HOST"].flatMap { $0.isEmpty ? nil : $0 }
     return HostSurvey(
-      hostName: givenName ?? text("/proc/sys/kernel/hostname") ?? "unknown",
+      hostName: ownName,
       givenName: givenName,
       bootIdentifier: text("/proc/sys/kernel/random/boot_id") ?? "",
       processorName: processor["model name"] ?? "unknown processor",
@@ -41,6 +40,13 @@ struct HostSurvey: Codable, Hashable {
       memoryMebibytes: keyValues("/proc/meminfo")["MemTotal"].flatMap { Int($0.prefix { $0.isNumber }) }
         .map { $0 / 1024 })
   }
+
+  private static var givenName: String? {
+    ProcessInfo.processInfo.environment["MOE_WORKER_HOST"].flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// What messages call this host.
+  static var ownName: String { givenName ?? text("/proc/sys/kernel/hostname") ?? "unknown" }
 
   var decisiveFeatures: Set<String> { Self.decisiveFeatures.intersection(features) }
 

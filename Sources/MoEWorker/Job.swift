@@ -16,27 +16,45 @@ enum Job {
       exit(error.refusal.kind.rawValue)
     }
     let console = Console(isSpeaker: environment.world.rank.index == 0)
+    let watch = JobWatch(environment.world)
     do {
-      try perform(arguments, environment.world, console)
-      environment.end(exitCode: 0)
+      try perform(arguments, environment.world, console, watch)
+      end(environment, watch, exitCode: 0)
     } catch let refusal as Refusal where !environment.world.job.hasFailed {
       console.refuse(refusal)
-      environment.end(exitCode: refusal.kind.rawValue)
+      end(environment, watch, exitCode: refusal.kind.rawValue, saying: refusal.message)
     } catch {
       // Only this rank may know of it, and the others cannot be asked any more: it speaks for itself, and leaves.
       let refusal = Refusal(error)
       Console.complain(refusal.message)
+      watch.fail(refusal)
       environment.abandon(exitCode: refusal.kind.rawValue)
     }
   }
 
-  private static func perform(_ arguments: [String], _ world: any Communicator, _ console: Console) throws {
+  /// Leaves together with the others.
+  private static func end(
+    _ environment: MPIEnvironment, _ watch: JobWatch, exitCode: Int32, saying text: String = ""
+  ) -> Never {
+    environment.farewell = { error in
+      if let error { watch.fail(error.refusal) } else { watch.leave(exitCode: exitCode, saying: text) }
+    }
+    environment.end(exitCode: exitCode)
+  }
+
+  private static func perform(
+    _ arguments: [String], _ world: any Communicator, _ console: Console, _ watch: JobWatch
+  ) throws {
     let (rank, rankCount) = (world.rank, world.size)
     LoggingSystem.bootstrap { StandardErrorLogHandler(label: $0, rank: rank, rankCount: rankCount) }
     try Launch.check(arguments, over: world)
+    try watch.start(over: world)
+    world.job.expect(try world.agree { try Launch.failPoints(of: rank) }) { fault in
+      Console.complain("fail point at \(Int64(Date().timeIntervalSince1970 * 1000)) ms: \(fault)")
+    }
     switch try parse(arguments) {
     case .help(let text): try console.write(text)
-    case .command(let command): try command.run(on: Worker(world: world, console: console))
+    case .command(let command): try command.run(on: Worker(world: world, console: console, watch: watch))
     }
   }
 

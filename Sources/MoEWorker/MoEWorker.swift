@@ -16,12 +16,14 @@ struct MoEWorker: ParsableCommand {
       """,
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Logits.self, Bench.self, Plan.self, Memory.self, Timeline.self,
-      Doctor.self,
+      Doctor.self, Blame.self, Supervise.self, Watch.self,
     ])
 
   /// MPI first, then the arguments: so that all ranks can refuse together, and only one of them speaks.
   static func main() {
-    Job.run(arguments: Array(CommandLine.arguments.dropFirst()))
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let name = arguments.first, Lookout.names.contains(name) { Lookout.run(arguments) }
+    Job.run(arguments: arguments)
   }
 }
 

@@ -8,13 +8,15 @@ import Topology
 struct Worker {
   let world: any Communicator
   let console: Console
+  let watch: JobWatch
   /// Where each rank runs, by rank.
   let hosts: [HostSurvey]
   private let logger = Logger(label: "moe-worker")
 
-  init(world: any Communicator, console: Console) throws {
+  init(world: any Communicator, console: Console, watch: JobWatch) throws {
     self.world = world
     self.console = console
+    self.watch = watch
     let own = try JSONEncoder().encode(HostSurvey.here())
     let all = try world.allGatherBytes(Array(own))
     hosts = try all.map { try JSONDecoder().decode(HostSurvey.self, from: Data($0)) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Communication
 import ExpertParallel
+import FlightRecorder
 import Kernels
 import LanguageModel
 import Topology
@@ -73,6 +74,7 @@ struct Train: WorkerCommand {
 
   func run(on worker: Worker) throws {
     try parallel.check(rankCount: worker.world.size)
+    run.setLimits(worker)
     let plan = try TrainingPlan(request, over: worker.world)
     let runtime = try run.makeRuntime(
       worker, expertCount: plan.model.expertCount, expertParallelSize: parallel.expertParallel)
@@ -83,11 +85,15 @@ struct Train: WorkerCommand {
       runtime.experts, expertsPerToken: plan.model.expertsPerToken, advice.machine, worker)
     let traceFile = try trace.map { try TraceFile($0, worker) }
     runtime.experts.trace = traceFile?.recorder
+    try worker.watch.keepRecords(in: output, over: worker.world)
     let training = try TrainingRun(plan, replacement: replacement(advice), on: runtime)
     for notice in plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
     try worker.console.write(summary(of: plan, runtime) + "\n" + advice.description)
-    try training.train(observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep))
+    StopSignals.listen()
+    try training.train(
+      observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep),
+      isStopWanted: { StopSignals.isStopWanted })
     try traceFile?.write()
   }
 

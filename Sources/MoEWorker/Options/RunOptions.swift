@@ -1,6 +1,7 @@
 import ArgumentParser
 import Communication
 import ExpertParallel
+import FlightRecorder
 import Kernels
 import LanguageModel
 import Tensors
@@ -16,11 +17,27 @@ struct RunOptions: ParsableArguments {
     transform: Parse.seconds)
   var waitLimit: Double?
 
-  /// Checks the hosts, sets the limit and starts the threads.
+  @Option(
+    help: ArgumentHelp(
+      "Seconds that a rank may give no sign of life, or do nothing in a step, before the job ends. "
+        + "(default: 10, or 5 times the longest step if that is more)",
+      valueName: "seconds"),
+    transform: Parse.seconds)
+  var heartbeatLimit: Double?
+
+  /// Sets the limits of what ranks wait for.
+  func setLimits(_ worker: Worker) {
+    if let waitLimit { worker.world.waitLimit = .seconds(waitLimit) }
+    worker.watch.setLimits(heartbeat: heartbeatLimit.map { .seconds($0) }, wait: worker.world.waitLimit)
+  }
+
+  /// Checks the hosts, sets the limits and starts the threads.
   func start(_ worker: Worker) throws(Refusal) -> WorkerPool {
     if let refusal = worker.instructionSetRefusal { throw refusal }
-    if let waitLimit { worker.world.waitLimit = .seconds(waitLimit) }
-    return WorkerPool(threadCount: threads ?? worker.defaultThreadCount(of: worker.world.rank.index))
+    setLimits(worker)
+    let pool = WorkerPool(threadCount: threads ?? worker.defaultThreadCount(of: worker.world.rank.index))
+    pool.afterTask = { [recorder = worker.watch.recorder] in recorder.noteTask() }
+    return pool
   }
 
   /// Starts the threads and forms the groups of ranks that share one set of experts.

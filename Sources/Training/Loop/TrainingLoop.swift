@@ -70,6 +70,7 @@ package final class TrainingLoop {
     let start = ContinuousClock.now
     let number = state.completedSteps + 1
     runtime.step = number
+    runtime.world.job.beginStep()
     runtime.experts.timings = ExchangeTimings()
 
     let batch = data.batch(step: state.completedSteps)
@@ -80,6 +81,7 @@ package final class TrainingLoop {
 
     state.completedSteps = number
     metrics.movedExpertCount = try replaceExperts()
+    runtime.world.job.endStep()
     metrics.stepMilliseconds = (ContinuousClock.now - start).milliseconds
     metrics.tokensPerSecond = Double(configuration.batchTokens) / (metrics.stepMilliseconds / 1000)
     return metrics

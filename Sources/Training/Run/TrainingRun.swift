@@ -46,11 +46,16 @@ package final class TrainingRun {
   /// This rank's part of the weights as they are now.
   package var weights: ParameterBuffer { loop.state.weights }
 
-  /// Goes on until the schedule, or `stopAfter`, ends. Every rank calls it.
+  /// Goes on until the schedule, or `stopAfter`, ends, or until a rank is asked to stop. Every rank calls it.
   ///
+  /// - Parameter isStopWanted: whether somebody has asked this rank to stop. The job then ends with the refusal `stopped`
+  ///   after the step that it is in, and a checkpoint.
   /// - Throws: a `Refusal` if all ranks agree that it is impossible to go on; any other error is this rank's alone.
-  package func train(observer: (any TrainingObserver)? = nil) throws {
+  package func train(
+    observer: (any TrainingObserver)? = nil, isStopWanted: () -> Bool = { false }
+  ) throws {
     while completedSteps < configuration.lastStep {
+      if try isStopAgreed(isStopWanted()) { throw try stop(observer) }
       var metrics = try loop.step()
       if configuration.evaluatesAfter(step: metrics.step) { metrics.heldOutLoss = try heldOutLoss() }
       try metricsFile?.append(metrics)
@@ -59,6 +64,19 @@ package final class TrainingRun {
         observer?.saved(checkpoint: try saveCheckpoint(), step: metrics.step)
       }
     }
+  }
+
+  /// Whether any rank is asked to stop: signals reach them at different moments, and all must stop after the same step.
+  private func isStopAgreed(_ isWanted: Bool) throws(CommunicationError) -> Bool {
+    try runtime.world.allGather(isWanted ? UInt8(1) : 0).contains(1)
+  }
+
+  /// Saves what no checkpoint has yet.
+  private func stop(_ observer: (any TrainingObserver)?) throws -> Refusal {
+    let isSaved = completedSteps == plan.completedSteps || configuration.savesAfter(step: completedSteps)
+    if !isSaved { observer?.saved(checkpoint: try saveCheckpoint(), step: completedSteps) }
+    return Refusal(
+      .stopped, "stopped on request after step \(completedSteps) of \(configuration.lastStep); go on with --resume")
   }
 
   private func heldOutLoss() throws(CommunicationError) -> Double? {

@@ -1,0 +1,23 @@
+// Linux's epoll, which the Glibc module of Swift leaves out, without the union of pointers in its events.
+#pragma once
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+static inline int switchyard_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static inline int switchyard_epoll_add(int queue, int descriptor) {
+  struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
+  return epoll_ctl(queue, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+static inline int switchyard_epoll_remove(int queue, int descriptor) {
+  return epoll_ctl(queue, EPOLL_CTL_DEL, descriptor, 0);
+}
+
+// Descriptors in the order in which they became ready; returns how many.
+static inline int switchyard_epoll_wait(int queue, int *descriptors, int capacity, int milliseconds) {
+  struct epoll_event events[256];
+  int count = epoll_wait(queue, events, capacity < 256 ? capacity : 256, milliseconds);
+  for (int index = 0; index < count; index++) descriptors[index] = events[index].data.fd;
+  return count;
+}

@@ -1,0 +1,224 @@
+import FlightRecorder
+
+/// The process that watches a job: it hears all ranks, judges them, prints the failure block, and ends with the job.
+package struct Watcher {
+  private let rankCount: Int
+  private let address: WatchAddress
+  private let listener = Socket(descriptor: WatcherProcess.listener)
+  private let lifeline = Socket(descriptor: WatcherProcess.lifeline)
+  /// What the watch itself leaves for `blame`: whom it lost, and its verdict.
+  private let own: FlightRecorder
+  private var folder: String?
+  private var limits = HeartbeatLimits(heartbeat: HeartbeatLimits.defaultHeartbeat, wait: .seconds(60))
+  private var queue = EventQueue()
+  private var strangers: [Connection] = []
+  private var ranks: [Int: Connection] = [:]
+  private var judge: Judge
+  /// The last record of each rank, as it came.
+  private var heard: [Int: [UInt8]] = [:]
+  private var stragglers: StragglerWatch
+  private var pulse = Pulse()
+  private var goneCount = 0
+  private var failure: Failure?
+
+  /// From the first sign that the job fails.
+  private struct Failure {
+    let since: UInt64
+    /// Nobody else will end the job.
+    let isVerdict: Bool
+    var isReported = false
+    var toldRanks: Set<Int> = []
+  }
+
+  /// From the first lost rank to the block: until the last words of others that were lost with it have arrived.
+  private static let gathering: UInt64 = 100_000_000
+  /// From the block until every rank is told to end the job, and until those of this host are killed.
+  private static let second: UInt64 = 400_000_000
+  private static let last: UInt64 = 1_000_000_000
+  /// Ranks that have not connected by then will not, when rank 0 is gone.
+  private static let lateness: UInt64 = 10_000_000_000
+
+  /// - Parameter secret: as `Watchdog.secretVariable` tells it.
+  package init?(rankCount: Int, hostName: String, secret: String) {
+    guard let address = WatchAddress(secretText: secret) else { return nil }
+    self.rankCount = rankCount
+    self.address = address
+    WatcherProcess.closeOthers()
+    own = FlightRecorder(rank: 0, rankCount: rankCount, hostName: hostName)
+    judge = Judge(limits)
+    stragglers = StragglerWatch(rankCount: rankCount)
+    for socket in [listener, lifeline] { queue.add(socket) }
+  }
+
+  /// Returns when the job has ended, or has been ended.
+  package mutating func run() {
+    let began = monotonicNanoseconds()
+    var orphanedAt: UInt64?
+    while true {
+      let speaking = queue.wait(milliseconds: failure == nil ? Int32(limits.interval / 1_000_000) : 10)
+      let now = monotonicNanoseconds()
+      judge.slept(pulse.asleep(now, limits.interval))
+      for descriptor in speaking {
+        if let rank = ranks.first(where: { $0.value.socket.descriptor == descriptor })?.key { hear(rank, at: now) }
+      }
+      greetStrangers(at: now)
+      if pulse.isDue(now, limits.interval) { passOn() }
+      if orphanedAt == nil, !isHeld(lifeline) {
+        orphanedAt = now
+        queue.remove(lifeline)
+      }
+      conclude(at: now)
+      let isOver = goneCount == rankCount || (orphanedAt.map { ranks.isEmpty && now - $0 > Self.gathering } ?? false)
+      let isLate = now - began > Self.lateness || goneCount > 0
+      if isOver, failure?.isReported ?? true, isLate || goneCount == rankCount { return }
+    }
+  }
+
+  /// Every rank hears of rank 0, and that the watch goes on.
+  private mutating func passOn() {
+    guard let record = heard[0] else { return }
+    let frame = Frame(.record, record)
+    for rank in ranks.keys { ranks[rank]?.send(frame) }
+  }
+
+  // MARK: Connections
+
+  private mutating func greetStrangers(at now: UInt64) {
+    while let socket = listener.accept() {
+      queue.add(socket)
+      strangers.append(Connection(socket))
+    }
+    var unknown: [Connection] = []
+    for var stranger in strangers {
+      switch stranger.receive() {
+      case .end: stranger.socket.close()
+      case .frames(let frames):
+        guard let hello = frames.first else {
+          unknown.append(stranger)
+          continue
+        }
+        guard let rank = address.rank(of: hello, below: rankCount), ranks[rank] == nil else {
+          stranger.socket.close()
+          continue
+        }
+        stranger.send(Frame(.hello))
+        ranks[rank] = stranger
+        take(frames.dropFirst(), of: rank, at: now)
+      }
+    }
+    strangers = unknown
+  }
+
+  private mutating func hear(_ rank: Int, at now: UInt64) {
+    guard let news = ranks[rank]?.receive() else { return }
+    switch news {
+    case .frames(let frames): take(frames[...], of: rank, at: now)
+    case .end: lose(rank, at: now)
+    }
+  }
+
+  private mutating func take(_ frames: ArraySlice<Frame>, of rank: Int, at now: UInt64) {
+    for frame in frames {
+      switch frame.kind {
+      case .record:
+        guard let record = try? FlightRecord(frame.content), record.rank == rank else { return lose(rank, at: now) }
+        judge.heard(record, at: now)
+        heard[rank] = frame.content
+        for slow in stragglers.heard(record) { writeError("moe-worker: warning: \(slow)\n") }
+        if let end = record.end, end.kind != .finished { fail(at: now, isVerdict: false) }
+      case .dying:
+        note(signal: Int32(frame.content.first ?? 0), of: rank, at: now)
+        lose(rank, at: now)
+      case .goodbye:
+        forget(rank)
+      case .limits:
+        limits = HeartbeatLimits(bytes: frame.content) ?? limits
+        judge.limits = limits
+      case .folder:
+        keepRecord(in: String(decoding: frame.content, as: UTF8.self))
+      case .hello, .leave: lose(rank, at: now)
+      }
+    }
+  }
+
+  /// What a rank says with its last breath goes into what was last heard of it.
+  private mutating func note(signal: Int32, of rank: Int, at now: UInt64) {
+    guard let bytes = heard[rank], let record = try? FlightRecord(bytes) else { return }
+    let time = now &+ own.clockOffset &- record.clockOffset
+    let marked = FlightRecord.marking(bytes, killedBy: signal, at: time)
+    heard[rank] = marked
+    if let record = try? FlightRecord(marked) { judge.heard(record, at: now) }
+  }
+
+  private mutating func lose(_ rank: Int, at now: UInt64) {
+    own.noteLost(rank: rank)
+    if let connection = ranks.removeValue(forKey: rank) {
+      connection.socket.close()
+      goneCount += 1
+    }
+    fail(at: now, isVerdict: false)
+  }
+
+  private mutating func forget(_ rank: Int) {
+    guard let connection = ranks.removeValue(forKey: rank) else { return }
+    connection.socket.close()
+    goneCount += 1
+    judge.forget(rank)
+  }
+
+  private mutating func keepRecord(in folder: String) {
+    self.folder = folder
+    // Without it `blame` knows less; the job is none the worse.
+    try? own.keep(in: RecordFolder.watchPath(in: folder))
+  }
+
+  // MARK: The end
+
+  private mutating func fail(at now: UInt64, isVerdict: Bool) {
+    if failure == nil { failure = Failure(since: now, isVerdict: isVerdict) }
+  }
+
+  private mutating func conclude(at now: UInt64) {
+    if failure == nil, let verdict = judge.verdict(at: now) {
+      own.end(.error, code: FailureCause.peerLostCode, text: verdict.description, blamed: verdict.rank)
+      fail(at: now, isVerdict: true)
+    }
+    guard var failure else { return }
+    if !failure.isReported, failure.isVerdict || ranks.isEmpty || now - failure.since > Self.gathering {
+      report()
+      failure.isReported = true
+    }
+    if failure.isReported { endJob(&failure, at: now) }
+    self.failure = failure
+  }
+
+  /// The launcher ends a job that has lost a rank. Otherwise the lowest rank that can asks it to, then all, and at last
+  /// those of this host are killed.
+  private mutating func endJob(_ failure: inout Failure, at now: UInt64) {
+    let age = now - failure.since
+    guard failure.isVerdict || age > Self.last else { return }
+    let blamed = own.blamed
+    let able = ranks.keys.sorted().filter { $0 != blamed || ranks.count == 1 }
+    for rank in age > Self.second ? able[...] : able.prefix(1) where failure.toldRanks.insert(rank).inserted {
+      ranks[rank]?.append(Frame(.leave))
+    }
+    guard age > Self.last else { return }
+    for record in judge.records where record.hostName == own.hostName && ranks[record.rank] != nil {
+      endProcess(record.processID)
+    }
+  }
+
+  private func report() {
+    var records = Dictionary(judge.records.map { ($0.rank, $0) }) { $1 }
+    for record in folder.map({ RecordReader.read($0).records }) ?? []
+    where records[record.rank].map({ $0.processID == record.processID && $0.hostName == record.hostName }) ?? false {
+      records[record.rank] = record
+    }
+    let watch = try? FlightRecord(own.snapshot())
+    if let report = FailureReport(Array(records.values), watch: watch, rankCount: rankCount) {
+      writeError(report.description)
+      own.noteReport()
+    }
+    if let folder { for (rank, bytes) in heard { RecordReader.save(bytes, rank: rank, in: folder) } }
+  }
+}

@@ -1,0 +1,129 @@
+import FlightRecorder
+import Foundation
+import Testing
+import Watchdog
+
+/// A training run that goes wrong because a test asks it to. `launch/test-faults.sh` has the whole table.
+struct FaultyRun {
+  let folder: Folder
+  let outcome: Program.Outcome
+  let endedAt: Date
+  let records: [FlightRecord]
+  let watch: FlightRecord?
+
+  /// - Parameter faults: as in `SWITCHYARD_FAILPOINT`.
+  init(_ faults: String, ranks: Int = 4, _ more: [String] = []) throws {
+    folder = try Folder()
+    let text = try folder.write("text.txt", SampleText.make(bytes: 40_000))
+    let arguments =
+      ["train", "--corpus", text, "--output", folder.file("run"), "--checkpoint-every", "2", "--evaluate-every", "2"]
+      + SmallRun.flags + more
+    // Only a run that goes on loads anything.
+    let loads = faults.contains("phase=load")
+    if loads { _ = try Program.run(arguments + ["--stop-after", "2"], ranks: ranks) }
+    outcome = try Program.run(
+      arguments + (loads ? ["--resume"] : []), ranks: ranks, environment: ["SWITCHYARD_FAILPOINT": faults])
+    endedAt = Date()
+    (records, watch, _) = RecordReader.read(folder.file("run/records"))
+  }
+
+  var report: FailureReport? { FailureReport(records, watch: watch, rankCount: records.map(\.rankCount).max() ?? 0) }
+
+  /// Seconds from the failure to the end of the launcher.
+  var secondsToEnd: Double? {
+    report?.cause.time.map { endedAt.timeIntervalSince1970 - Double($0) / 1e9 }
+  }
+
+  /// Processes of the job that are still there a second later, its watch among them.
+  var survivors: [Int] {
+    let processes = (records + [watch].compactMap(\.self)).map(\.processID)
+    let deadline = Date(timeIntervalSinceNow: 1)
+    var alive = processes
+    repeat {
+      alive = processes.filter { kill(pid_t($0), 0) == 0 }
+      Thread.sleep(forTimeInterval: 0.02)
+    } while !alive.isEmpty && Date() < deadline
+    return alive
+  }
+}
+
+/// Rows B1 and B2: whatever ends a job, all of it ends, and the rank that failed is named.
+@Suite(.serialized) struct FaultTests {
+  /// A fault, and what the block must say of it.
+  struct Fault: Sendable, CustomTestStringConvertible {
+    let text: String
+    let culprits: [Int]
+    let saying: [String]
+    var testDescription: String { text }
+
+    init(_ text: String, _ culprits: [Int], _ saying: String...) {
+      self.text = text
+      self.culprits = culprits
+      self.saying = saying
+    }
+  }
+
+  static let deaths = [
+    Fault("rank=2,phase=dispatch,step=3:kill", [2], "without a word", "dispatch, step 3, layer"),
+    Fault("rank=1,phase=backward,step=2:trap", [1], "SIG", "backward, step 2"),
+    Fault("rank=3,phase=experts,step=3,layer=1:segv", [3], "SIGSEGV", "experts, step 3, layer 1"),
+    Fault("rank=0,phase=optimize,step=2:abort", [0], "SIGABRT", "optimize, step 2"),
+    Fault("rank=1,phase=load:exit", [1], "exit(3)", "load"),
+    Fault("rank=1+2,phase=reduce,step=3:kill", [1, 2], "without a word", "reduce, step 3"),
+    Fault("rank=0+1+2,phase=save:kill", [0, 1, 2], "without a word", "save"),
+  ]
+
+  @Test(arguments: deaths) func deathEndsTheJobAndIsNamed(fault: Fault) throws {
+    let run = try FaultyRun(fault.text)
+    #expect(run.outcome.exitCode > 0, "\(run.outcome)")
+    let report = try #require(run.report, "\(run.outcome)")
+    #expect(fault.culprits.contains(report.cause.rank ?? -1), "\(report)")
+    for text in fault.saying { #expect("\(report)".contains(text), "\(text) is missing: \(report)") }
+    #expect(try #require(run.secondsToEnd) < 2, "\(report)")
+    #expect(run.survivors.isEmpty)
+    #expect(run.outcome.errors.components(separatedBy: "the job failed").count == 2, "\(run.outcome)")
+    let blame = try Program.run(["blame", run.folder.file("run")])
+    #expect(blame.exitCode == 0 && blame.output == report.description, "\(blame)")
+  }
+
+  static let stops = [
+    Fault("rank=2,phase=experts,step=3:stop", [2], "no sign of life", "experts, step 3"),
+    Fault("rank=0,phase=dispatch,step=3:stop", [0], "no sign of life", "dispatch, step 3"),
+    Fault("rank=1,phase=forward,step=2,layer=1:hang", [1], "stuck", "forward, step 2, layer 1"),
+    Fault("rank=3,phase=backward,step=2:lock", [3], "stuck", "backward, step 2"),
+    Fault("rank=1,phase=dispatch,step=2:drop", [1], "from rank 1 to rank", "was sent and has not arrived"),
+  ]
+
+  @Test(arguments: stops) func aStandstillIsNamedWithinTheLimit(fault: Fault) throws {
+    let run = try FaultyRun(fault.text, ["--heartbeat-limit", "1"])
+    #expect(run.outcome.exitCode == 75, "\(run.outcome)")
+    let report = try #require(run.report, "\(run.outcome)")
+    #expect(fault.culprits.contains(report.cause.rank ?? -1), "\(report)")
+    for text in fault.saying { #expect("\(report)".contains(text), "\(text) is missing: \(report)") }
+    #expect(run.outcome.errors.components(separatedBy: "the job failed").count == 2, "\(run.outcome)")
+    #expect(run.survivors.isEmpty)
+    // From the rank's last act to the end: the limit and two seconds.
+    let record = try #require(run.records.first { $0.rank == fault.culprits[0] })
+    let stood = Double(record.wallTime(record.operations.last?.time ?? 0)) / 1e9
+    #expect(run.endedAt.timeIntervalSince1970 - stood < 3, "\(report)")
+  }
+
+  @Test func aSlowRankIsNotEnded() throws {
+    let run = try FaultyRun("rank=1,phase=backward:slow;rank=1,phase=experts:slow", ["--heartbeat-limit", "1"])
+    #expect(run.outcome.exitCode == 0 && run.report == nil, "\(run.outcome)")
+  }
+
+  @Test func faultsThatAreNoneAreRefused() throws {
+    for text in ["kill", "rank=1:explode", "phase=lunch:kill", "rank=x:kill"] {
+      let outcome = try Program.run(["doctor"], ranks: 2, environment: ["SWITCHYARD_FAILPOINT": text])
+      expectRefusal(outcome, exitCode: 64, saying: "SWITCHYARD_FAILPOINT", text)
+    }
+  }
+
+  @Test func aFolderWithoutRecordsHasNobodyToBlame() throws {
+    let folder = try Folder()
+    expectRefusal(try Program.run(["blame", folder.path]), exitCode: 66, saying: "records")
+    try folder.write("records/rank-0.record", Data([1, 2, 3]))
+    expectRefusal(try Program.run(["blame", folder.path]), exitCode: 66, saying: "no record")
+  }
+}
