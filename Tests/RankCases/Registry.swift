@@ -15,5 +15,6 @@ package let rankCases: [RankCase] = [
   memoryCases,
   referenceTrainingCases,
   trainingRunCases,
+  checkpointRunCases,
   HarnessSelfTests.all,
 ].flatMap(\.self)

@@ -5,9 +5,8 @@ import Testing
 @Suite(.serialized)
 struct TrainingLoopTests {
   /// Every case of training, on ranks that are threads. Those that need processes run under `RankCaseTests`.
-  static let runs = (trainingCases + lossCases + referenceTrainingCases + trainingRunCases).flatMap { rankCase in
-    rankCase.rankCounts.map { (rankCase, $0) }
-  }
+  static let runs = [trainingCases, lossCases, referenceTrainingCases, trainingRunCases, checkpointRunCases]
+    .flatMap(\.self).flatMap { rankCase in rankCase.rankCounts.map { (rankCase, $0) } }
 
   @Test("training cases hold on ranks that are threads", arguments: runs.indices)
   func cases(index: Int) {

@@ -65,9 +65,9 @@ struct Train: WorkerCommand {
     let traceFile = try trace.map { try TraceFile($0, worker) }
     runtime.experts.trace = traceFile?.recorder
     let training = try TrainingRun(plan, on: runtime)
-    for notice in plan.notices { worker.warn(notice) }
+    for notice in training.plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
-    try worker.console.write(summary(of: plan, runtime) + "\n" + advice.description)
+    try worker.console.write(summary(of: training.plan, runtime) + "\n" + advice.description)
     try training.train(observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep))
     try traceFile?.write()
   }
@@ -78,6 +78,7 @@ struct Train: WorkerCommand {
     request.initializeFrom = initFrom
     request.preset = preset
     request.metrics = metrics
+    request.keptCheckpoints = schedule.keep
     request.vocabularySize = model.vocabularySize
     request.experts = model.experts
     request.expertsPerToken = model.expertsPerToken

@@ -1,6 +1,7 @@
 import Checkpoints
 import Communication
 import ExpertParallel
+import Kernels
 package import LanguageModel
 package import Tensors
 import Tokenization
@@ -17,7 +18,7 @@ package final class TrainingRun {
   private let loop: TrainingLoop
   private let model: MoETransformer
   private let runtime: ModelRuntime
-  private let checkpoints: CheckpointWriter
+  private let checkpoints: CheckpointSaver
   /// On rank 0.
   private let metricsFile: MetricsFile?
 
@@ -25,13 +26,15 @@ package final class TrainingRun {
   ///
   /// - Throws: a `Refusal`, on all ranks alike; or `CommunicationError`.
   package init(_ plan: TrainingPlan, on runtime: ModelRuntime) throws {
-    self.plan = plan
     self.runtime = runtime
     let layout = ModelLayout.make(plan.model, hostedExperts: runtime.experts.hostedExperts)
+    let (plan, state) = try plan.loadingState(layout: layout, on: runtime)
+    self.plan = plan
     model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
-    let state = try plan.origin.state(plan.model, plan.configuration, layout: layout, on: runtime)
     loop = try TrainingLoop(plan.configuration, model: model, state: state, data: plan.data, on: runtime)
-    checkpoints = CheckpointWriter(RunDirectory(plan.request.output), communicator: runtime.world)
+    checkpoints = try CheckpointSaver(
+      RunDirectory(plan.request.output, files: plan.request.files), of: plan.model, layout: layout,
+      keeping: plan.request.keptCheckpoints, communicator: runtime.world)
     metricsFile = try runtime.world.agree {
       guard runtime.world.rank == Rank(0) else { return nil }
       let path = plan.request.metricsPath
@@ -47,16 +50,51 @@ package final class TrainingRun {
 
   /// Goes on until the schedule, or `stopAfter`, ends. Every rank calls it.
   ///
+  /// A checkpoint that cannot be saved is a warning, except for the last one.
   /// - Throws: a `Refusal` if all ranks agree that it is impossible to go on; any other error is this rank's alone.
   package func train(observer: (any TrainingObserver)? = nil) throws {
-    while completedSteps < configuration.lastStep {
-      var metrics = try loop.step()
-      if configuration.evaluatesAfter(step: metrics.step) { metrics.heldOutLoss = try heldOutLoss() }
+    defer { plan.lock?.release() }
+    let outer = runtime.workers.betweenTasks
+    runtime.workers.betweenTasks = { [checkpoints] in checkpoints.poke() }
+    defer { runtime.workers.betweenTasks = outer }
+    do {
+      while completedSteps < configuration.lastStep { try step(observer) }
+    } catch let refusal as Refusal {
+      // All ranks are here: what was saved before the step that failed is worth keeping.
+      try report(try checkpoints.finish(), to: observer)
+      throw refusal
+    }
+    let last = try checkpoints.finish()
+    try report(last, to: observer)
+    if let refusal = last?.refusal { throw refusal }
+  }
+
+  private func step(_ observer: (any TrainingObserver)?) throws {
+    var metrics = try loop.step()
+    if configuration.evaluatesAfter(step: metrics.step) { metrics.heldOutLoss = try heldOutLoss() }
+    record(metrics, observer)
+    observer?.finished(metrics)
+    try report(try checkpoints.takeReport(), to: observer)
+    guard configuration.savesAfter(step: metrics.step) else { return }
+    try report(try checkpoints.start(step: metrics.step, try contents()), to: observer)
+  }
+
+  /// Measurements that cannot be written are no reason to lose the work.
+  private func record(_ metrics: StepMetrics, _ observer: (any TrainingObserver)?) {
+    do throws(TrainingError) {
       try metricsFile?.append(metrics)
-      observer?.finished(metrics)
-      if configuration.savesAfter(step: metrics.step) {
-        observer?.saved(checkpoint: try saveCheckpoint(), step: metrics.step)
-      }
+    } catch {
+      observer?.warned("\(error.message); step \(metrics.step) is missing there, and training goes on")
+    }
+  }
+
+  private func report(_ report: SaveReport?, to observer: (any TrainingObserver)?) throws {
+    guard let report else { return }
+    if let warning = report.warning { observer?.warned("\(report.path): \(warning)") }
+    if let refusal = report.refusal {
+      observer?.warned("the checkpoint of step \(report.step) was not saved: \(refusal.message)")
+    } else {
+      observer?.saved(checkpoint: report.path, step: report.step)
     }
   }
 
@@ -66,15 +104,13 @@ package final class TrainingRun {
       .measure(heldOut, sequencesAtOnce: configuration.microBatchSequences).loss
   }
 
-  private func saveCheckpoint() throws -> String {
+  private func contents() throws -> CheckpointContents {
     let state = loop.state
     let trainerState = TrainerState(
       step: state.completedSteps, configuration: plan.configuration, text: plan.text)
-    return try checkpoints.save(
-      step: state.completedSteps,
-      CheckpointContents(
-        configuration: plan.model, weights: state.weights, firstMoment: state.optimizer.firstMoment,
-        secondMoment: state.optimizer.secondMoment, trainerState: try trainerState.json(),
-        tokenizer: plan.tokenizer?.jsonData()))
+    return CheckpointContents(
+      configuration: plan.model, weights: state.weights, firstMoment: state.optimizer.firstMoment,
+      secondMoment: state.optimizer.secondMoment, trainerState: try trainerState.json(),
+      tokenizer: plan.tokenizer?.jsonData())
   }
 }
