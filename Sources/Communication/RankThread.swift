@@ -1,7 +1,7 @@
 import Glibc
 
-/// Threads that play ranks, or help one.
-enum RankThread {
+/// Threads that play ranks, or help one. A thread that helps a rank sends no messages: the rank's own thread does.
+package enum RankThread {
   /// As the main thread has on Linux.
   private static let stackByteCount = 8 << 20
 
@@ -12,7 +12,10 @@ enum RankThread {
   }
 
   /// Starts a thread that nobody waits for.
-  static func startDetached(_ body: @escaping @Sendable () -> Void) { pthread_detach(start(body)) }
+  package static func startDetached(_ body: @escaping @Sendable () -> Void) { pthread_detach(start(body)) }
+
+  /// A pause of a thread that looks again and again whether something has happened.
+  package static func nap() { usleep(50) }
 
   private final class Work {
     let body: @Sendable () -> Void

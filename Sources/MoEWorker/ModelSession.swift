@@ -20,20 +20,38 @@ struct ModelSession {
 
   /// Opens and loads a model; every rank calls it.
   init(_ options: ModelOptions, _ run: RunOptions, _ worker: Worker) throws {
-    let source = try ModelSource.model(options.model, communicator: worker.world)
-    for notice in source.notices { worker.warn(notice) }
+    var source = try ModelSource.model(options.model, communicator: worker.world)
     let configuration = source.configuration
-    path = source.path
     runtime = try run.makeRuntime(worker, expertCount: configuration.expertCount)
     let layout = ModelLayout.make(configuration, hostedExperts: runtime.experts.hostedSlots)
     try worker.requireMemory(bytes: layout.count * MemoryLayout<Float>.stride, for: "the model's weights")
-    tokenizer = try worker.world.agree {
+    parameters = ParameterBuffer(zeros: layout)
+    try Self.loadWeights(into: parameters, from: &source, options.model, worker)
+    for notice in source.notices { worker.warn(notice) }
+    path = source.path
+    tokenizer = try worker.world.agree { [source] in
       guard let bytes = source.tokenizer else { return nil }
       return try Self.tokenizer(bytes, source)
     }
-    parameters = ParameterBuffer(zeros: layout)
-    try source.loadWeights(into: parameters)
     model = MoETransformer(configuration, layout: layout, positionCount: configuration.maximumPositions)
+  }
+
+  /// Loads the weights; of a run, those of the newest checkpoint that is not damaged, which becomes the source.
+  private static func loadWeights(
+    into parameters: ParameterBuffer, from source: inout ModelSource, _ path: String, _ worker: Worker
+  ) throws {
+    while true {
+      do throws(Refusal) {
+        return try source.loadWeights(into: parameters)
+      } catch {
+        guard let step = source.step, source.mayBePassedOver(because: error),
+          let earlier = try? ModelSource.model(path, before: step, communicator: worker.world),
+          earlier.configuration == source.configuration
+        else { throw error }
+        worker.warn("a newer checkpoint was passed over: \(error.message)")
+        source = earlier
+      }
+    }
   }
 
   private static func tokenizer(_ json: [UInt8], _ source: ModelSource) throws(Refusal) -> Tokenizer {

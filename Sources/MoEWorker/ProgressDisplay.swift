@@ -1,10 +1,12 @@
 import Foundation
+import Logging
 import Training
 
 /// Shows how a training run goes: one line that is rewritten on a terminal, a line every few seconds elsewhere.
 final class ProgressDisplay: TrainingObserver {
   private let console: Console
   private let lastStep: Int
+  private let logger = Logger(label: "moe-worker")
   private let start = ContinuousClock.now
   private var firstStep: Int?
   private var lastPlainLine: ContinuousClock.Instant?
@@ -28,6 +30,10 @@ final class ProgressDisplay: TrainingObserver {
 
   func saved(checkpoint path: String, step: Int) {
     show("\(console.isInteractive ? "\r\u{1B}[K" : "")saved \(path)\n")
+  }
+
+  func warned(_ message: String) {
+    if console.isSpeaker { logger.warning("\(message)") }
   }
 
   private func isDue(_ metrics: StepMetrics) -> Bool {

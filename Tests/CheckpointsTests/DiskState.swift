@@ -78,7 +78,9 @@ struct DiskState {
   var rule: SimulatedDisk.Rule?
   private(set) var operationCount = 0
   var isDown = false
-  var openFiles: [OpenFile: DiskFile] = [:]
+  private var openFiles: [OpenFile: DiskFile] = [:]
+  /// Which open file has a file's lock.
+  private var locks: [ObjectIdentifier: OpenFile] = [:]
   private var nextDescriptor: Int32 = 0
 
   /// Starts the count anew with every rule.
@@ -143,5 +145,29 @@ struct DiskState {
   func file(_ handle: OpenFile) throws(DiskError) -> DiskFile {
     guard let file = openFiles[handle] else { throw DiskError(errno: EBADF) }
     return file
+  }
+
+  mutating func close(_ handle: OpenFile) {
+    if let file = openFiles[handle], locks[ObjectIdentifier(file)] == handle { locks[ObjectIdentifier(file)] = nil }
+    openFiles[handle] = nil
+  }
+
+  /// Opens a file, which is made if it is missing, and takes its lock; nil when another open file has it.
+  mutating func lock(_ path: String) throws(DiskError) -> OpenFile? {
+    if find(path) == nil { try insert(.file(DiskFile()), at: path) }
+    let handle = try open(path)
+    let file = ObjectIdentifier(try file(handle))
+    guard locks[file] == nil else {
+      openFiles[handle] = nil
+      return nil
+    }
+    locks[file] = handle
+    return handle
+  }
+
+  /// All programs have ended.
+  mutating func forgetPrograms() {
+    openFiles = [:]
+    locks = [:]
   }
 }

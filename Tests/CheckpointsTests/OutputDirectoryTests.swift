@@ -11,47 +11,47 @@ struct OutputDirectoryTests {
   init() throws { folder = try TemporaryFolder() }
 
   @Test("are made with those above them", arguments: ["new", "a/b/c"]) func made(name: String) throws {
-    try OutputDirectory.prepare(folder.file(name), resume: false)
+    _ = try OutputDirectory.prepare(folder.file(name), resume: false)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file(name)).isEmpty)
   }
 
   @Test("that are empty are taken, twice if nothing was written") func empty() throws {
-    try OutputDirectory.prepare(folder.path, resume: false)
-    try OutputDirectory.prepare(folder.path, resume: false)
+    _ = try OutputDirectory.prepare(folder.path, resume: false)
+    _ = try OutputDirectory.prepare(folder.path, resume: false)
   }
 
   @Test("that hold something are refused without --resume and left alone") func occupied() throws {
     try folder.write("notes.txt", "mine")
-    let error = checkpointError { try OutputDirectory.prepare(folder.path, resume: false) }
+    let error = checkpointError { _ = try OutputDirectory.prepare(folder.path, resume: false) }
     #expect(error?.code == .occupied)
     #expect(error?.refusal.kind == .cannotCreate)
     #expect(error?.message.contains("notes.txt") == true)
-    try OutputDirectory.prepare(folder.path, resume: true)
+    _ = try OutputDirectory.prepare(folder.path, resume: true)
     #expect(try folder.read("notes.txt") == Array("mine".utf8))
   }
 
   @Test("that are files are refused") func file() throws {
     let path = try folder.write("file", "")
-    #expect(checkpointError { try OutputDirectory.prepare(path, resume: true) }?.code == .occupied)
-    let below = checkpointError { try OutputDirectory.prepare(path + "/run", resume: false) }
+    #expect(checkpointError { _ = try OutputDirectory.prepare(path, resume: true) }?.code == .occupied)
+    let below = checkpointError { _ = try OutputDirectory.prepare(path + "/run", resume: false) }
     #expect([.cannotCreate, .inputOutput].contains(below?.refusal.kind))
   }
 
   @Test("that cannot be written are refused", arguments: [EACCES, EROFS, ENOSPC]) func unwritable(errno: Int32) {
     let disk = SimulatedDisk(directory: "run")
     disk.setRule { _, operation, _ in operation == .create ? .fail(errno: errno) : .proceed }
-    let error = checkpointError { try OutputDirectory.prepare("run", resume: false, files: disk) }
+    let error = checkpointError { _ = try OutputDirectory.prepare("run", resume: false, files: disk) }
     #expect(error?.code == .operationFailed(.create, errno: errno))
     #expect(error?.refusal.kind == (errno == ENOSPC ? .cannotCreate : .noPermission))
   }
 
   @Test("are writable again after a crash during the check") func leftOver() throws {
-    for crash in 0..<6 {
+    for crash in 0..<12 {
       let disk = SimulatedDisk(directory: "run")
       disk.setRule { index, _, _ in index == crash ? .crash : .proceed }
-      _ = checkpointError { try OutputDirectory.prepare("run", resume: false, files: disk) }
+      _ = checkpointError { _ = try OutputDirectory.prepare("run", resume: false, files: disk) }
       disk.restart(keeping: .everything)
-      try OutputDirectory.prepare("run", resume: false, files: disk)
+      _ = try OutputDirectory.prepare("run", resume: false, files: disk)
       #expect(try disk.names(in: "run").isEmpty)
     }
   }

@@ -70,15 +70,28 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
       }
       $0.isDown = false
       $0.rule = nil
-      $0.openFiles = [:]
+      $0.forgetPrograms()
     }
   }
 
   /// Flips one bit of a file behind everybody's back.
   func flipBit(of path: String, at offset: Int) {
+    replaceByte(of: path, at: offset) { $0 ^ 1 << UInt8(offset % 8) }
+  }
+
+  /// Changes one byte of a file behind everybody's back.
+  func replaceByte(of path: String, at offset: Int, _ change: (UInt8) -> UInt8) {
     withState {
       guard case .file(let file) = $0.find(path) else { preconditionFailure("no file \(path)") }
-      file.content[offset] ^= 1 << UInt8(offset % 8)
+      file.content[offset] = change(file.content[offset])
+    }
+  }
+
+  /// Gives a file another content behind everybody's back.
+  func replace(_ path: String, by content: [UInt8]) {
+    withState {
+      guard case .file(let file) = $0.find(path) else { preconditionFailure("no file \(path)") }
+      file.content = content
     }
   }
 
@@ -140,7 +153,11 @@ final class SimulatedDisk: FileSystem, @unchecked Sendable {
   }
 
   func close(_ file: OpenFile) throws(CheckpointError) {
-    try perform(.close, file.path) { $0.openFiles[file] = nil }
+    try perform(.close, file.path) { $0.close(file) }
+  }
+
+  func lock(_ path: String) throws(CheckpointError) -> OpenFile? {
+    try perform(.lock, path) { (disk) throws(DiskError) in try disk.lock(path) }
   }
 
   func kind(of path: String) throws(CheckpointError) -> FileKind? {

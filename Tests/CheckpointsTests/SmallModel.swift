@@ -2,6 +2,7 @@ import Checkpoints
 import Communication
 import LanguageModel
 import Tensors
+import Testing
 import Topology
 
 /// A model for tests, every number of which tells which parameter, moment and save it belongs to.
@@ -39,14 +40,29 @@ struct SmallModel: Sendable {
       trainerState: Array("{\"step\": \(step)}".utf8), tokenizer: tokenizer)
   }
 
-  /// Saves a step from as many ranks as there are.
+  /// Saves a step from as many ranks as there are, and waits for the end.
   func save(
     step: Int, in run: RunDirectory, over communicator: any Communicator, expertParallelSize: Int,
-    largestShard: Int = 5_000_000_000
-  ) throws(Refusal) {
+    keeping: Int? = nil, largestShard: Int = 5_000_000_000
+  ) throws {
+    let saver = try saver(
+      run, over: communicator, expertParallelSize: expertParallelSize, keeping: keeping, largestShard: largestShard)
     let layout = layout(rank: communicator.rank.index, expertParallelSize: expertParallelSize)
-    let writer = CheckpointWriter(run, communicator: communicator, largestShard: largestShard)
-    try writer.save(step: step, contents(layout, step: step))
+    #expect(try saver.start(step: step, contents(layout, step: step)) == nil)
+    let report = try #require(try saver.finish())
+    #expect(report.path == run.checkpointPath(step: step))
+    if let refusal = report.refusal { throw refusal }
+    if let warning = report.warning { throw SaveWarning(text: warning) }
+  }
+
+  func saver(
+    _ run: RunDirectory, over communicator: any Communicator, expertParallelSize: Int, keeping: Int? = nil,
+    largestShard: Int = 5_000_000_000
+  ) throws(CommunicationError) -> CheckpointSaver {
+    try CheckpointSaver(
+      run, of: configuration,
+      layout: layout(rank: communicator.rank.index, expertParallelSize: expertParallelSize), keeping: keeping,
+      communicator: communicator, largestShard: largestShard)
   }
 
   /// Whether a source brings every number of a step into a rank's buffers.
@@ -63,3 +79,6 @@ struct SmallModel: Sendable {
       && loaded[2].values.elements == expected.secondMoment.values.elements
   }
 }
+
+/// A save that was complete, and something beside it went wrong.
+struct SaveWarning: Error { let text: String }

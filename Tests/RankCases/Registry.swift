@@ -17,5 +17,6 @@ package let rankCases: [RankCase] = [
   memoryCases,
   referenceTrainingCases,
   trainingRunCases,
+  checkpointRunCases,
   HarnessSelfTests.all,
 ].flatMap(\.self)

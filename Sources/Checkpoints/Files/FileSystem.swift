@@ -2,7 +2,7 @@ package import Tensors
 
 /// The operations on files, by the names that errors and fault tests use.
 package enum FileOperation: String, Hashable, Sendable, CaseIterable {
-  case open, create, inspect, read, write, sync, close, list, rename, remove
+  case open, create, inspect, read, write, sync, close, list, rename, remove, lock
   case makeDirectory = "make directory"
   case syncDirectory = "sync directory"
 }
@@ -23,8 +23,8 @@ package struct OpenFile: Hashable, Sendable {
 
 /// Every operation that this module makes on files goes through here, so that a test can fail, delay or drop the n-th.
 ///
-/// Paths are given and reported as the user wrote them. Each method is one call to the operating system: reads and
-/// writes may be short. The extension has what callers want.
+/// Paths are given and reported as the user wrote them. Each method is one call to the operating system, or few: reads
+/// and writes may be short. The extension has what callers want.
 package protocol FileSystem: Sendable {
   func open(_ path: String) throws(CheckpointError) -> OpenFile
   /// Creates a file that must not exist yet.
@@ -37,6 +37,10 @@ package protocol FileSystem: Sendable {
   /// Returns when the file's content would survive a loss of power.
   func sync(_ file: OpenFile) throws(CheckpointError)
   func close(_ file: OpenFile) throws(CheckpointError)
+
+  /// Takes the lock on a file, which is made if it is missing; the lock ends when the file is closed or the process ends.
+  /// Nil when another has it.
+  func lock(_ path: String) throws(CheckpointError) -> OpenFile?
 
   /// Nil when nothing is there.
   func kind(of path: String) throws(CheckpointError) -> FileKind?

@@ -51,6 +51,44 @@ package struct LocalFileSystem: FileSystem {
     guard Glibc.close(file.descriptor) == 0 || errno == EINTR else { throw .failed(.close, file.path, errno: errno) }
   }
 
+  /// `flock`: it belongs to the open file, so it ends with the process, holds among containers of one kernel whatever their
+  /// processes are called, and over NFS among hosts.
+  package func lock(_ path: String) throws(CheckpointError) -> OpenFile? {
+    let flags = O_RDWR | O_CREAT | O_CLOEXEC
+    while true {
+      let file = OpenFile(
+        path: path, descriptor: Int32(try call(.lock, path) { unsafe Int(Glibc.open(path, flags, 0o666)) }))
+      let isHeld: Bool
+      do throws(CheckpointError) {
+        isHeld = try holdsLock(file)
+      } catch {
+        try? close(file)
+        throw error
+      }
+      // The one that had the lock may have removed the file between the two calls: then there is another one by now.
+      if isHeld, try linkCount(of: file) > 0 { return file }
+      try close(file)
+      if !isHeld { return nil }
+    }
+  }
+
+  /// Takes the lock, unless another has it.
+  private func holdsLock(_ file: OpenFile) throws(CheckpointError) -> Bool {
+    do throws(CheckpointError) {
+      _ = try call(.lock, file.path) { Int(flock(file.descriptor, LOCK_EX | LOCK_NB)) }
+      return true
+    } catch {
+      guard error.code == .operationFailed(.lock, errno: EWOULDBLOCK) else { throw error }
+      return false
+    }
+  }
+
+  private func linkCount(of file: OpenFile) throws(CheckpointError) -> Int {
+    var status = stat()
+    _ = try call(.inspect, file.path) { unsafe Int(fstat(file.descriptor, &status)) }
+    return Int(status.st_nlink)
+  }
+
   package func kind(of path: String) throws(CheckpointError) -> FileKind? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else {
@@ -124,13 +162,20 @@ extension CheckpointError {
   }
 }
 
+extension CheckpointError {
+  /// Whether the file system does not know what a lock is.
+  var meansNoLocks: Bool {
+    [ENOLCK, ENOSYS, ENOTSUP].contains { code == .operationFailed(.lock, errno: $0) }
+  }
+}
+
 extension FileOperation {
   /// What kind of refusal a failure of this operation is.
   func refusalKind(errno: Int32) -> Refusal.Kind {
     switch errno {
     case EACCES, EPERM, EROFS: .noPermission
     case ENOTDIR where self == .open || self == .list: .missingInput
-    default: self == .create || self == .makeDirectory ? .cannotCreate : .inputOutput
+    default: [.create, .makeDirectory, .lock].contains(self) ? .cannotCreate : .inputOutput
     }
   }
 }

@@ -55,11 +55,13 @@ struct CheckpointManifest: Hashable, Sendable {
 
   // MARK: Comparing it with what is there
 
-  /// Checks that every file is there with its size and digest. The tensors' own digests are checked when they are read.
-  func verify(in directory: String, _ system: any FileSystem) throws(CheckpointError) {
+  /// Checks that every file is there with its size and digest.
+  ///
+  /// - Parameter withData: the tensors' own digests too, which are otherwise checked when they are read.
+  func verify(in directory: String, _ system: any FileSystem, withData: Bool) throws(CheckpointError) {
     for (name, expected) in files.sorted(by: { $0.key < $1.key }) {
       let path = directory + "/" + name
-      let found = try FileSummary(of: path, expectedSize: expected.size, system)
+      let found = try FileSummary(of: path, expectedSize: expected.size, system, withData: withData)
       guard found == expected else {
         throw CheckpointError(
           .damaged, path,
@@ -72,9 +74,12 @@ struct CheckpointManifest: Hashable, Sendable {
 
 extension FileSummary {
   /// The summary of a file that is there.
-  fileprivate init(of path: String, expectedSize: Int, _ system: any FileSystem) throws(CheckpointError) {
+  fileprivate init(
+    of path: String, expectedSize: Int, _ system: any FileSystem, withData: Bool
+  ) throws(CheckpointError) {
     if path.hasSuffix(".safetensors") {
       let file = try SafetensorsFile(path, files: system)
+      if withData { try file.verify() }
       self.init(size: file.size, digest: file.headerDigest)
     } else {
       let content = try system.contents(of: path, limit: expectedSize)

@@ -19,14 +19,16 @@ struct FoundModel {
   private init(path: String) { self.path = path }
 
   /// A model directory at a path, or the newest checkpoint of a run there.
-  static func locate(_ path: String, _ files: any FileSystem) throws(CheckpointError) -> FoundModel {
+  static func locate(
+    _ path: String, before limit: Int, _ files: any FileSystem
+  ) throws(CheckpointError) -> FoundModel {
     switch try files.kind(of: path) {
     case nil: throw CheckpointError(.missing, path, "there is no such directory")
     case .file, .other: throw CheckpointError(.missing, path, "this is no directory; name the model's directory")
     case .directory: break
     }
     if try files.kind(of: path + "/" + ModelDirectory.configurationName) != nil { return FoundModel(path: path) }
-    guard let checkpoint = try RunDirectory(path, files: files).newestCheckpoint() else {
+    guard let checkpoint = try RunDirectory(path, files: files).newestCheckpoint(before: limit) else {
       throw CheckpointError(
         .missing, path, "there is neither \(ModelDirectory.configurationName) nor a complete checkpoint-STEP in it")
     }

@@ -31,11 +31,13 @@ package final class ModelSource {
   // MARK: Opening
 
   /// Opens a model directory, or the newest complete checkpoint of a run directory. Every rank calls it.
+  ///
+  /// - Parameter limit: of a run's checkpoints, only those of earlier steps count.
   package static func model(
-    _ path: String, communicator: any Communicator, files: any FileSystem = LocalFileSystem()
+    _ path: String, before limit: Int = .max, communicator: any Communicator, files: any FileSystem = LocalFileSystem()
   ) throws(Refusal) -> ModelSource {
     let source = try open(communicator, files, withTrainingState: false) { () throws(CheckpointError) in
-      try FoundModel.locate(path, files)
+      try FoundModel.locate(path, before: limit, files)
     }
     guard let source else { preconditionFailure("a model was neither found nor refused") }
     return source
@@ -44,12 +46,19 @@ package final class ModelSource {
   /// Opens the newest complete checkpoint of a run with its training state; nil when there is none.
   ///
   /// Every rank calls it.
+  /// - Parameter limit: only those of earlier steps count.
   package static func newestCheckpoint(
-    in run: RunDirectory, communicator: any Communicator
+    in run: RunDirectory, before limit: Int = .max, communicator: any Communicator
   ) throws(Refusal) -> ModelSource? {
     try open(communicator, run.files, withTrainingState: true) { () throws(CheckpointError) in
-      try run.newestCheckpoint().map(FoundModel.init)
+      try run.newestCheckpoint(before: limit).map(FoundModel.init)
     }
+  }
+
+  /// Whether it makes sense to go on to the checkpoint before, now that loading this one was refused: its content, or the
+  /// disk below it, is damaged.
+  package func mayBePassedOver(because refusal: Refusal) -> Bool {
+    step != nil && [.invalidData, .inputOutput].contains(refusal.kind)
   }
 
   private static func open(

@@ -44,9 +44,11 @@ package struct Digest: Sendable {
   }
 
   /// The digest of all that was taken in, as 16 hexadecimal digits.
-  package var hexadecimal: String {
+  package var hexadecimal: String { Self.hexadecimal(value) }
+
+  static func hexadecimal(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)
-    return String(repeating: "0", count: Self.hexadecimalCount - digits.count) + digits
+    return String(repeating: "0", count: hexadecimalCount - digits.count) + digits
   }
 
   package static let hexadecimalCount = 16

@@ -104,6 +104,13 @@ package final class SafetensorsFile {
     }
   }
 
+  /// Reads all tensors of a file of ours and checks their digests.
+  package func verify() throws(CheckpointError) {
+    for entry in header.entries {
+      try read(entry, elements: 0..<entry.elementCount, verifying: true) { _, _, _ in }
+    }
+  }
+
   private func requireCount(_ count: Int, of entry: TensorEntry) throws(CheckpointError) {
     guard entry.elementCount == count else {
       throw CheckpointError(

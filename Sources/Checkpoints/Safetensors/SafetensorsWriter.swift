@@ -90,6 +90,11 @@ package final class SafetensorsWriter {
     return (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) } + json
   }
 
+  var path: String { file.path }
+
+  /// The digest of a tensor whose last element has been appended.
+  func digest(of tensor: String) -> String { digests[tensor] ?? "" }
+
   // MARK: Appending
 
   /// The next elements, of any number, of the current tensor and those after it.

@@ -87,9 +87,9 @@ struct Train: WorkerCommand {
     runtime.experts.trace = traceFile?.recorder
     try worker.watch.keepRecords(in: output, over: worker.world)
     let training = try TrainingRun(plan, replacement: replacement(advice), on: runtime)
-    for notice in plan.notices { worker.warn(notice) }
+    for notice in training.plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
-    try worker.console.write(summary(of: plan, runtime) + "\n" + advice.description)
+    try worker.console.write(summary(of: training.plan, runtime) + "\n" + advice.description)
     StopSignals.listen()
     try training.train(
       observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep),
@@ -109,6 +109,7 @@ struct Train: WorkerCommand {
     request.initializeFrom = initFrom
     request.preset = preset
     request.metrics = metrics
+    request.keptCheckpoints = schedule.keep
     request.vocabularySize = model.vocabularySize
     request.experts = model.experts
     request.expertsPerToken = model.expertsPerToken

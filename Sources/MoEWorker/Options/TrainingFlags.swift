@@ -51,6 +51,11 @@ struct ScheduleOptions: ParsableArguments {
   @Option(help: "Steps between checkpoints. (default: only at the end)", transform: Parse.positive)
   var checkpointEvery: Int?
 
+  @Option(
+    help: ArgumentHelp("Checkpoints that stay; older ones are removed. (default: all)", valueName: "k"),
+    transform: Parse.positive)
+  var keep: Int?
+
   @Option(help: "Steps between evaluations of the held-out text. (default: never)", transform: Parse.positive)
   var evaluateEvery: Int?
 }

@@ -134,8 +134,12 @@ package final class TrainingLoop {
         saved, lossGradient: lossGradient, state.weights, gradients: gradients, on: runtime)
     }
     try reduction.begin()
-    runtime.workers.betweenTasks = { [reduction] in reduction.poke() }
-    defer { runtime.workers.betweenTasks = nil }
+    let outer = runtime.workers.betweenTasks
+    runtime.workers.betweenTasks = { [reduction] in
+      outer?()
+      reduction.poke()
+    }
+    defer { runtime.workers.betweenTasks = outer }
     try model.backward(
       saved, lossGradient: lossGradient, state.weights, gradients: gradients, on: runtime,
       onGradientsReady: reduction.finish)

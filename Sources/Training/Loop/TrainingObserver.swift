@@ -2,6 +2,8 @@
 package protocol TrainingObserver: AnyObject {
   /// A step is done, and evaluated if that was due.
   func finished(_ metrics: StepMetrics)
-  /// A checkpoint is complete.
+  /// A checkpoint is complete; by then the run may be some steps further.
   func saved(checkpoint path: String, step: Int)
+  /// Something went wrong, and the run goes on.
+  func warned(_ message: String)
 }

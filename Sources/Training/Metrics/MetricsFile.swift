@@ -5,6 +5,8 @@ import Foundation
 package final class MetricsFile {
   private let path: String
   private let handle: FileHandle
+  /// Where the last whole line ends.
+  private var end: UInt64
 
   private init(path: String) throws(TrainingError) {
     guard let handle = FileHandle(forWritingAtPath: path) else {
@@ -12,7 +14,7 @@ package final class MetricsFile {
     }
     self.path = path
     self.handle = handle
-    _ = try? handle.seekToEnd()
+    end = (try? handle.seekToEnd()) ?? 0
   }
 
   deinit { try? handle.close() }
@@ -46,11 +48,14 @@ package final class MetricsFile {
     return try MetricsFile(path: path)
   }
 
-  /// Writes a line.
+  /// Writes a line. One that cannot be written whole leaves nothing, and others may follow.
   package func append(_ metrics: StepMetrics) throws(TrainingError) {
+    let line = Data((metrics.jsonLine + "\n").utf8)
     do {
-      try handle.write(contentsOf: Data((metrics.jsonLine + "\n").utf8))
+      try handle.write(contentsOf: line)
+      end += UInt64(line.count)
     } catch {
+      try? handle.truncate(atOffset: end)
       throw TrainingError(.inputOutput, "\(path) cannot be written: \(error.localizedDescription)")
     }
   }

@@ -13,11 +13,20 @@ enum TrainingOrigin {
   case checkpoint(ModelSource, TrainerState)
 
   /// Finds it; every rank calls it.
-  static func find(_ request: TrainingRequest, over world: any Communicator) throws -> TrainingOrigin {
-    if request.resumes,
-      let source = try ModelSource.newestCheckpoint(in: RunDirectory(request.output), communicator: world)
-    {
-      return .checkpoint(source, try TrainerState(json: source.trainerState ?? [], path: source.path))
+  ///
+  /// - Parameter damaged: checkpoints of the run that are no good, newest first.
+  static func find(
+    _ request: TrainingRequest, passingOver damaged: [DamagedCheckpoint], over world: any Communicator
+  ) throws -> TrainingOrigin {
+    if request.resumes {
+      let run = RunDirectory(request.output, files: request.files)
+      let limit = damaged.last?.step ?? .max
+      if let source = try ModelSource.newestCheckpoint(in: run, before: limit, communicator: world) {
+        return .checkpoint(source, try TrainerState(json: source.trainerState ?? [], path: source.path))
+      }
+      if let refusal = damaged.first?.refusal {
+        throw Refusal(refusal.kind, "\(refusal.message); there is no earlier complete checkpoint")
+      }
     }
     guard let path = request.initializeFrom else { return .nothing }
     return .model(try ModelSource.model(path, communicator: world))

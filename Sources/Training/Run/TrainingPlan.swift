@@ -1,6 +1,7 @@
 import Checkpoints
 package import Communication
 package import LanguageModel
+import Tensors
 import Tokenization
 import Topology
 
@@ -17,6 +18,10 @@ package struct TrainingPlan {
   let origin: TrainingOrigin
   let tokenizer: Tokenizer?
   let text: TextIdentity
+  /// Keeps other jobs out of the output; on rank 0.
+  let lock: OutputLock?
+  /// Checkpoints that turned out to be damaged when they were loaded, newest first.
+  private let passedOver: [DamagedCheckpoint]
 
   /// Steps that are done already.
   package var completedSteps: Int { origin.trainerState?.step ?? 0 }
@@ -26,7 +31,7 @@ package struct TrainingPlan {
   /// - Throws: a `Refusal`, on all ranks alike; or `CommunicationError`.
   package init(_ request: TrainingRequest, over world: any Communicator) throws {
     do {
-      try self.init(planning: request, over: world)
+      try self.init(planning: request, lock: nil, passedOver: [], over: world)
     } catch let error as CommunicationError {
       throw error
     } catch {
@@ -34,14 +39,19 @@ package struct TrainingPlan {
     }
   }
 
-  private init(planning request: TrainingRequest, over world: any Communicator) throws {
+  /// - Parameter held: the lock, where the output has been prepared already.
+  private init(
+    planning request: TrainingRequest, lock held: OutputLock?, passedOver: [DamagedCheckpoint],
+    over world: any Communicator
+  ) throws {
     try request.checkFlags()
     let found = try TrainingText.find(request.corpus, over: world)
-    try world.agree {
-      guard world.rank == Rank(0) else { return }
-      try OutputDirectory.prepare(request.output, resume: request.resumes)
+    lock = try world.agree {
+      guard world.rank == Rank(0) else { return nil }
+      return try held ?? OutputDirectory.prepare(request.output, resume: request.resumes, files: request.files)
     }
-    origin = try TrainingOrigin.find(request, over: world)
+    self.passedOver = passedOver
+    origin = try TrainingOrigin.find(request, passingOver: passedOver, over: world)
     let prepared = try found.prepare(
       for: try origin.model(request), origin, request.options, over: world)
     self.request = request
@@ -56,9 +66,38 @@ package struct TrainingPlan {
         seed: configuration.seed))
     text = TextIdentity(of: prepared.sequences)
     notices =
-      found.notices + (origin.source?.notices ?? []) + prepared.notices
-      + Self.notices(of: request, origin, configuration)
+      found.notices + [lock?.notice].compactMap(\.self) + passedOver.map(\.notice) + (origin.source?.notices ?? [])
+      + prepared.notices + Self.notices(of: request, origin, configuration)
     try requireSameText()
+  }
+
+  /// Loads what the run begins with. A checkpoint that turns out to be damaged is passed over, which makes another plan.
+  ///
+  /// Every rank calls it.
+  func loadingState(
+    layout: ParameterLayout, on runtime: ModelRuntime
+  ) throws -> (plan: TrainingPlan, state: TrainingState) {
+    var plan = self
+    while true {
+      do {
+        return (plan, try plan.origin.state(plan.model, plan.configuration, layout: layout, on: runtime))
+      } catch let refusal as Refusal {
+        guard let step = plan.origin.trainerState?.step, plan.origin.source?.mayBePassedOver(because: refusal) == true
+        else { throw refusal }
+        plan = try plan.passingOver(DamagedCheckpoint(step: step, refusal: refusal), over: runtime.world)
+      }
+    }
+  }
+
+  private func passingOver(
+    _ damaged: DamagedCheckpoint, over world: any Communicator
+  ) throws -> TrainingPlan {
+    let earlier = try TrainingPlan(planning: request, lock: lock, passedOver: passedOver + [damaged], over: world)
+    guard earlier.model == model else {
+      throw Refusal(
+        damaged.refusal.kind, "\(damaged.refusal.message); the checkpoint before is one of another model")
+    }
+    return earlier
   }
 
   private static func notices(
@@ -80,4 +119,13 @@ package struct TrainingPlan {
       "the text in --corpus (\(text.sequenceCount) sequences) is not the one that this run was trained on "
         + "(\(saved.sequenceCount)): give the same, or begin a new run with --init-from \(request.output)")
   }
+}
+
+/// A checkpoint whose content is not what was written.
+struct DamagedCheckpoint {
+  let step: Int
+  /// What was found when it was loaded.
+  let refusal: Refusal
+
+  var notice: String { "a newer checkpoint was passed over: \(refusal.message)" }
 }

@@ -1,3 +1,4 @@
+package import Checkpoints
 package import LanguageModel
 
 /// What a user wants trained: on which text, into which directory, which model, and how.
@@ -14,6 +15,11 @@ package struct TrainingRequest: Sendable {
   package var preset: ModelConfiguration.Preset?
   /// `--metrics`: where the measurements of each step go; `metrics.jsonl` in the output if nothing is said.
   package var metrics: String?
+
+  /// `--keep`: how many checkpoints stay; all if nothing is said.
+  package var keptCheckpoints: Int?
+  /// Where the output is.
+  package var files: any FileSystem = LocalFileSystem()
 
   /// `--vocabulary-size`: of a new tokenizer and model.
   package var vocabularySize: Int?

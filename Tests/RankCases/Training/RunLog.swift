@@ -15,13 +15,15 @@ struct RunLog {
   /// The folders that were reported as saved.
   let checkpoints: [String]
   let metrics: [StepMetrics]
+  /// What the user was told before and during the run.
+  let warnings: [String]
 
-  init(_ request: TrainingRequest, over world: any Communicator) throws {
-    plan = try TrainingPlan(request, over: world)
+  init(_ request: TrainingRequest, over world: any Communicator, expertParallelSize: Int? = nil) throws {
+    let plan = try TrainingPlan(request, over: world)
     let topology = ParallelTopology(
       worldSize: world.size,
-      expertParallelSize: ParallelTopology.defaultExpertParallelSize(
-        worldSize: world.size, expertCount: plan.model.expertCount))
+      expertParallelSize: expertParallelSize
+        ?? ParallelTopology.defaultExpertParallelSize(worldSize: world.size, expertCount: plan.model.expertCount))
     let (workers, workspace) = (WorkerPool(threadCount: 1), Workspace())
     let group = try world.split(color: topology.expertParallelGroup(of: world.rank))
     let experts = ExpertRuntime(
@@ -32,16 +34,20 @@ struct RunLog {
     let observer = Observer()
     try run.train(observer: observer)
     weights = run.weights.values.elements.map(\.bitPattern)
+    self.plan = run.plan
     checkpoints = observer.checkpoints
+    warnings = run.plan.notices + observer.warnings
     metrics = observer.metrics
   }
 
   private final class Observer: TrainingObserver {
     var metrics: [StepMetrics] = []
     var checkpoints: [String] = []
+    var warnings: [String] = []
 
     func finished(_ metrics: StepMetrics) { self.metrics.append(metrics) }
     func saved(checkpoint path: String, step: Int) { checkpoints.append(path) }
+    func warned(_ message: String) { warnings.append(message) }
   }
 
   /// The lines of a metrics file, without what a clock measured and what counts from the start of the process.

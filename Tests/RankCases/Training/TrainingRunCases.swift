@@ -109,7 +109,7 @@ package let trainingRunCases: [RankCase] = [
 ]
 
 /// Six steps of a small model, two micro-batches each, with a checkpoint every second one.
-private func smallRequest(_ folder: RunFolder, output: String) -> TrainingRequest {
+func smallRequest(_ folder: RunFolder, output: String) -> TrainingRequest {
   var request = TrainingRequest(corpus: [folder.text], output: folder.output(output))
   request.vocabularySize = 300
   request.options.steps = 6
@@ -122,10 +122,10 @@ private func smallRequest(_ folder: RunFolder, output: String) -> TrainingReques
   return request
 }
 
-private func lastComponent(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+func lastComponent(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
 /// All ranks are refused alike, in one line that mentions what is wrong.
-private func expectRefusal(
+func expectRefusal(
   of request: TrainingRequest, mentions text: String, _ context: RankContext, line: UInt = #line,
   _ change: (inout TrainingRequest) -> Void
 ) throws {

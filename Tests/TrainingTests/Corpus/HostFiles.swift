@@ -19,6 +19,7 @@ struct HostFiles: FileSystem {
   }
   func sync(_ file: OpenFile) throws(CheckpointError) { try local.sync(file) }
   func close(_ file: OpenFile) throws(CheckpointError) { try local.close(file) }
+  func lock(_ path: String) throws(CheckpointError) -> OpenFile? { try local.lock(root + path) }
   func kind(of path: String) throws(CheckpointError) -> FileKind? { try local.kind(of: root + path) }
   func names(in directory: String) throws(CheckpointError) -> [String] { try local.names(in: root + directory) }
   func makeDirectory(_ path: String) throws(CheckpointError) { try local.makeDirectory(root + path) }

@@ -1,8 +1,8 @@
 /// A checkpoint that is being written on rank 0: beside its final place, synced, then renamed.
 ///
 ///     checkpoint-30.incomplete/   files, each synced when it is complete
-///                                 the manifest, last
-///                                 the folder synced
+///                                 what every rank says about its tensors compared with what was written
+///                                 the manifest, last; the folder synced
 ///     checkpoint-30/              renamed; the run's directory synced
 ///
 /// A crash at any moment leaves the checkpoints of before, or those and this one.
