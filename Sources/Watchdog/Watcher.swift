@@ -35,6 +35,8 @@ package struct Watcher {
   /// From the block until every rank is told to end the job, and until those of this host are killed.
   private static let second: UInt64 = 400_000_000
   private static let last: UInt64 = 1_000_000_000
+  /// Connections that have not said who they are, besides those of the ranks.
+  private static let mostStrangers = 16
   /// Ranks that have not connected by then will not, when rank 0 is gone.
   private static let lateness: UInt64 = 10_000_000_000
 
@@ -85,6 +87,10 @@ package struct Watcher {
 
   private mutating func greetStrangers(at now: UInt64) {
     while let socket = listener.accept() {
+      guard strangers.count < rankCount + Self.mostStrangers else {
+        socket.close()
+        continue
+      }
       queue.add(socket)
       strangers.append(Connection(socket))
     }

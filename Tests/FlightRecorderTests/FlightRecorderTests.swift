@@ -184,6 +184,7 @@ import Testing
   @Test func aSignalCanBeAddedToARecordOfAnotherRank() throws {
     let recorder = FlightRecorder(rank: 2, rankCount: 3, hostName: "host")
     let record = try FlightRecord(FlightRecord.marking(recorder.snapshot(), killedBy: 6, at: 77))
-    #expect(record.end == RecordEnd(kind: .signal, code: 6, time: 77, text: "", blamed: nil))
+    let end = try #require(record.end)
+    #expect(end.kind == .signal && end.code == 6 && end.time == 77 && end.text.isEmpty && end.blamed == nil)
   }
 }
