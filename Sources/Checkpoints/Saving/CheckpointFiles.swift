@@ -3,7 +3,7 @@ import Tensors
 /// The writing of a checkpoint, on rank 0: complete Hugging Face directories and the training state under the same names.
 ///
 /// Only rank 0 writes, so the ranks need no file system in common, and what is written does not depend on how many there
-/// are. See docs/decisions/0014.
+/// are. See docs/decisions/0015.
 struct CheckpointFiles: Sendable {
   let run: RunDirectory
   let step: Int

@@ -9,7 +9,7 @@ extension TrainingRequest {
   /// - Throws: a `Refusal`, on all ranks alike; or `CommunicationError`.
   package func sizes(over world: any Communicator) throws -> (ModelConfiguration, TrainingConfiguration) {
     do {
-      let origin = try TrainingOrigin.find(self, over: world)
+      let origin = try TrainingOrigin.find(self, passingOver: [], over: world)
       let model = try origin.model(self)
       let length = try tokenFileSequenceLength(model, over: world)
       return (
