@@ -10,7 +10,7 @@ package struct Watcher {
   private let own: FlightRecorder
   private var folder: String?
   private var limits = HeartbeatLimits(heartbeat: HeartbeatLimits.defaultHeartbeat, wait: .seconds(60))
-  private var queue = EventQueue()
+  private var queue: EventQueue
   private var strangers: [Connection] = []
   private var ranks: [Int: Connection] = [:]
   private var judge: Judge
@@ -39,13 +39,17 @@ package struct Watcher {
   private static let mostStrangers = 16
   /// Ranks that have not connected by then will not, when rank 0 is gone.
   private static let lateness: UInt64 = 10_000_000_000
+  /// So long after rank 0 has gone nothing of the job is left that could be watched.
+  private static let longestMourning: UInt64 = 60_000_000_000
 
   /// - Parameter secret: as `Watchdog.secretVariable` tells it.
   package init?(rankCount: Int, hostName: String, secret: String) {
     guard let address = WatchAddress(secretText: secret) else { return nil }
     self.rankCount = rankCount
     self.address = address
+    // Before anything is opened here.
     WatcherProcess.closeOthers()
+    queue = EventQueue()
     own = FlightRecorder(rank: 0, rankCount: rankCount, hostName: hostName)
     judge = Judge(limits)
     stragglers = StragglerWatch(rankCount: rankCount)
@@ -73,6 +77,7 @@ package struct Watcher {
       let isOver = goneCount == rankCount || (orphanedAt.map { ranks.isEmpty && now - $0 > Self.gathering } ?? false)
       let isLate = now - began > Self.lateness || goneCount > 0
       if isOver, failure?.isReported ?? true, isLate || goneCount == rankCount { return }
+      if let orphanedAt, now - orphanedAt > Self.longestMourning { return }
     }
   }
 
