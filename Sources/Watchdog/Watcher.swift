@@ -76,9 +76,16 @@ package struct Watcher {
       conclude(at: now)
       let isOver = goneCount == rankCount || (orphanedAt.map { ranks.isEmpty && now - $0 > Self.gathering } ?? false)
       let isLate = now - began > Self.lateness || goneCount > 0
-      if isOver, failure?.isReported ?? true, isLate || goneCount == rankCount { return }
+      if isOver, failure?.isReported ?? true, isLate || goneCount == rankCount { break }
       if let orphanedAt, now - orphanedAt > Self.longestMourning { return }
     }
+    outliveRankZero()
+  }
+
+  private func outliveRankZero() {
+    var patience = Self.last / 1_000_000
+    while isHeld(lifeline, milliseconds: 1), patience > 0 { patience -= 1 }
+    WatcherProcess.letGoSlowly()
   }
 
   /// Every rank hears of rank 0, and that the watch goes on.

@@ -19,17 +19,30 @@ package final class MetricsFile {
 
   deinit { try? handle.close() }
 
-  /// A file without lines, for a new run. A file that has some is somebody's results and is refused.
-  package static func create(_ path: String) throws(TrainingError) -> MetricsFile {
+  /// Refuses a place where no new run's measurements can go, before anything is made: a file that has lines is somebody's
+  /// results.
+  package static func check(_ path: String) throws(TrainingError) {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    let isRegular = attributes?[.type] as? FileAttributeType == .typeRegular
-    if isRegular, attributes?[.size] as? Int != 0 {
+    if attributes?[.type] as? FileAttributeType == .typeRegular, attributes?[.size] as? Int != 0 {
       throw TrainingError(.inputOutput, "\(path) exists already; name another --metrics, or --resume its run")
     }
-    if attributes == nil, !FileManager.default.createFile(atPath: path, contents: nil) {
-      throw TrainingError(.inputOutput, "\(path) cannot be created; check its folder or name another --metrics")
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    if !FileManager.default.fileExists(atPath: folder) { throw cannotCreate(path) }
+  }
+
+  /// A file without lines, for a new run.
+  package static func create(_ path: String) throws(TrainingError) -> MetricsFile {
+    try check(path)
+    if !FileManager.default.fileExists(atPath: path),
+      !FileManager.default.createFile(atPath: path, contents: nil)
+    {
+      throw cannotCreate(path)
     }
     return try MetricsFile(path: path)
+  }
+
+  private static func cannotCreate(_ path: String) -> TrainingError {
+    TrainingError(.inputOutput, "\(path) cannot be created; check its folder or name another --metrics")
   }
 
   /// The file of a run that goes on after `step` steps: lines of later steps, and a torn last one, are cut off. The

@@ -48,7 +48,9 @@ package struct TrainingPlan {
     let found = try TrainingText.find(request.corpus, over: world)
     lock = try world.agree {
       guard world.rank == Rank(0) else { return nil }
-      return try held ?? OutputDirectory.prepare(request.output, resume: request.resumes, files: request.files)
+      let lock = try held ?? OutputDirectory.prepare(request.output, resume: request.resumes, files: request.files)
+      if !request.resumes { try MetricsFile.check(request.metricsPath) }
+      return lock
     }
     self.passedOver = passedOver
     origin = try TrainingOrigin.find(request, passingOver: passedOver, over: world)

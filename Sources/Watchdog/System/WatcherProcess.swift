@@ -1,7 +1,7 @@
 import Glibc
 
-/// Starts the process that watches a job. It belongs to nobody's group and holds nothing of rank 0's but its standard error,
-/// so the launcher, which ends all ranks when it loses one, does not end it.
+/// Starts the process that watches a job. It belongs to nobody's group and holds nothing of rank 0's but its standard output
+/// and error, so the launcher, which ends all ranks when it loses one, does not end it.
 enum WatcherProcess {
   /// The files that it finds open.
   static let listener: Int32 = 3
@@ -11,6 +11,19 @@ enum WatcherProcess {
 
   /// Closes what it has inherited besides: the launcher takes rank 0 for gone when nobody holds its connection.
   static func closeOthers() { for descriptor in others { close(descriptor) } }
+
+  /// Lets go of standard output and then, when the process ends, of standard error, each a moment after what came before.
+  ///
+  /// Hydra asks how ranks ended whenever an output of theirs closes. Of those that it still has to ask after the last one
+  /// it forgets the exit code if it had a signal to pass on: a job that stops on request would end with 0.
+  static func letGoSlowly() {
+    usleep(moment)
+    close(STDOUT_FILENO)
+    usleep(moment)
+  }
+
+  /// In microseconds: longer than a process takes from closing its files to its end.
+  private static let moment: UInt32 = 20_000
 
   /// Starts this program with other arguments; false where that is impossible.
   static func start(_ arguments: [String], environment: [String: String], listener: Socket, lifeline: Int32) -> Bool {
@@ -30,7 +43,6 @@ enum WatcherProcess {
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-    unsafe posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, high, Self.listener)
     unsafe posix_spawn_file_actions_adddup2(&actions, higher, Self.lifeline)
     var processID: pid_t = 0
@@ -58,8 +70,8 @@ enum WatcherProcess {
 /// Ends a process of this host.
 func endProcess(_ processID: Int) { kill(pid_t(processID), SIGKILL) }
 
-/// Whether the other end of a pipe is still held.
-func isHeld(_ pipe: Socket) -> Bool {
+/// Whether the other end of a pipe is still held after a while.
+func isHeld(_ pipe: Socket, milliseconds: Int32 = 0) -> Bool {
   var query = pollfd(fd: pipe.descriptor, events: Int16(POLLIN), revents: 0)
-  return unsafe poll(&query, 1, 0) == 0
+  return unsafe poll(&query, 1, milliseconds) == 0
 }
