@@ -75,7 +75,7 @@ struct FaultyRun {
     Fault("rank=1,phase=backward,step=2:trap", [1], "SIG", "backward, step 2"),
     Fault("rank=3,phase=experts,step=3,layer=1:segv", [3], "SIGSEGV", "experts, step 3, layer 1"),
     Fault("rank=0,phase=optimize,step=2:abort", [0], "SIGABRT", "optimize, step 2"),
-    Fault("rank=1,phase=load:exit", [1], "exit(3)", "load"),
+    Fault("rank=1,phase=load,step=2:exit", [1], "exit(3)", "load, step 2"),
     Fault("rank=1+2,phase=reduce,step=3:kill", [1, 2], "without a word", "reduce, step 3"),
     Fault("rank=0+1+2,phase=save:kill", [0, 1, 2], "without a word", "save"),
   ]
@@ -83,7 +83,8 @@ struct FaultyRun {
   @Test(arguments: deaths) func deathEndsTheJobAndIsNamed(fault: Fault) throws {
     let run = try FaultyRun(fault.text)
     #expect(run.outcome.exitCode > 0, "\(run.outcome)")
-    let report = try #require(run.report, "\(run.outcome)")
+    let found = run.report
+    let report = try #require(found, "\(run.outcome)")
     #expect(fault.culprits.contains(report.cause.rank ?? -1), "\(report)")
     for text in fault.saying { #expect("\(report)".contains(text), "\(text) is missing: \(report)") }
     #expect(try #require(run.secondsToEnd) < 2, "\(report)")
@@ -104,7 +105,8 @@ struct FaultyRun {
   @Test(arguments: stops) func aStandstillIsNamedWithinTheLimit(fault: Fault) throws {
     let run = try FaultyRun(fault.text, ["--heartbeat-limit", "1"])
     #expect(run.outcome.exitCode == 75, "\(run.outcome)")
-    let report = try #require(run.report, "\(run.outcome)")
+    let found = run.report
+    let report = try #require(found, "\(run.outcome)")
     #expect(fault.culprits.contains(report.cause.rank ?? -1), "\(report)")
     for text in fault.saying { #expect("\(report)".contains(text), "\(text) is missing: \(report)") }
     #expect(run.outcome.errors.components(separatedBy: "the job failed").count == 2, "\(run.outcome)")

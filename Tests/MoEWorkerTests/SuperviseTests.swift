@@ -34,11 +34,13 @@ import Testing
     let undisturbed = try supervise(training("whole"), restarts: 0)
     #expect(undisturbed.exitCode == 0 && undisturbed.errors.isEmpty, "\(undisturbed)")
     let faults =
-      "attempt=1,rank=1,phase=forward,step=2:kill;attempt=2,rank=0,phase=backward,step=3:trap;"
-      + "attempt=3,rank=1,phase=save,step=4:abort;attempt=4,rank=0,phase=end:kill"
+      "attempt=1,rank=1,phase=forward,step=2:kill;attempt=2,rank=0,phase=backward,step=5:trap;"
+      + "attempt=3,rank=1,phase=save,step=6:abort;attempt=4,rank=0,phase=end:kill"
     let disturbed = try supervise(training("parts"), restarts: 9, faults: faults)
     #expect(disturbed.exitCode == 0, "\(disturbed)")
-    #expect(disturbed.errors.contains("attempt 4 ended") && disturbed.errors.contains("going on from step 2"))
+    #expect(disturbed.errors.contains("attempt 4 ended"), "\(disturbed)")
+    // Saving goes on beside the steps: that of step 2 has ended when that of step 4 begins, that of step 4 may have.
+    #expect(["2", "4"].contains { disturbed.errors.contains("going on from step \($0)") }, "\(disturbed)")
     #expect(try model("parts") == model("whole"))
     #expect(try folder.text("parts/metrics.jsonl").split(separator: "\n").count == 6)
   }

@@ -26,7 +26,7 @@ import Watchdog
     let text = try text()
     #expect(try report()?.cause.rank == 2)
     for part in [
-      "rank 2 of 4, on host host2", "killed by signal 11, SIGSEGV", "where    combine, step 7, layer 3",
+      "rank     2 of 4, on host host2", "killed by signal 11, SIGSEGV", "where    combine, step 7, layer 3",
       "sent message 1 to rank 1: 64 bytes, tag 9", "waits in the exchange of expert rows for rank 2", "rank 3: ",
     ] { #expect(text.contains(part), "\(part) is missing: \(text)") }
   }

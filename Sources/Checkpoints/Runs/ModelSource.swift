@@ -111,7 +111,7 @@ package final class ModelSource {
   }
 
   private func load(_ buffers: [ParameterBuffer]) throws(Refusal) {
-    try communicator.performing(Activity(.load)) { () throws(Refusal) in
+    try communicator.performing(Activity(.load, step: step)) { () throws(Refusal) in
       try communicator.agree {
         let isBlind = files == nil
         let holders = try TensorHolders.gather(buffers[0].layout, takesPart: isBlind, over: communicator)
