@@ -32,7 +32,9 @@ train() {
   { TIMEFORMAT='%R %U %S'; time run "$@"; } 2>&1 | awk '{ print $1, $2 + $3 }' >>"$results"
 }
 
-median() { awk -v column="$2" '{ print $column }' "$1" | sort --general-numeric-sort | sed -n "$(((rounds + 1) / 2))p"; }
+median() {
+  awk -v column="$2" '{ print $column }' "$1" | sort --general-numeric-sort | sed -n "$(((rounds + 1) / 2))p"
+}
 
 train /dev/null
 for ((round = 1; round <= rounds; round++)); do
@@ -42,7 +44,8 @@ for ((round = 1; round <= rounds; round++)); do
 done
 awk -v without="$(median "$scratch/without" 1)" -v with="$(median "$scratch/with" 1)" \
   -v cpu_without="$(median "$scratch/without" 2)" -v cpu_with="$(median "$scratch/with" 2)" \
-  -v saves="$(((steps - 1) / every))" -v cores="$(nproc)" -v megabytes="$(du -sm "$scratch/run"/checkpoint-* | cut -f1)" \
+  -v saves="$(((steps - 1) / every))" -v cores="$(nproc)" \
+  -v megabytes="$(du -sm "$scratch/run"/checkpoint-* | cut -f1)" \
   'BEGIN {
     seconds = (cpu_with - cpu_without) / saves
     printf "%d saves of %d MB: %.2f processor seconds each; ", saves, megabytes, seconds
