@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills whole training jobs at random times (SIGKILL to every process at once) and resumes them, until the given number
-# of kills is reached. After every kill: no checkpoint that was reported as saved is lost, and at most one interval beyond
-# the checkpoint that was under way. At the end of every run: the weights of an undisturbed run, bit for bit.
+# of kills is reached. After every kill: no checkpoint that was reported as saved is lost, and at most one interval
+# beyond the checkpoint that was under way. At the end of every run: the weights of an undisturbed run, bit for bit.
 #
 #   launch/test-kills.sh [KILLS [RANKS]]      50 kills and 4 ranks unless given
 set -euo pipefail
