@@ -19,6 +19,8 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case configuration = 78
     /// Not of `sysexits.h`: somebody asked the job to stop, and it can be resumed.
     case stopped = 79
+    /// Not of `sysexits.h`: what ranks hold alike is not alike any more.
+    case replicasDiffer = 80
   }
 
   package let kind: Kind

@@ -15,6 +15,13 @@ package struct ExpertLayerSaved: Sendable {
   /// How many experts of this layer are computed on other ranks as well.
   package var shadowedExpertCount: Int { shadows.plan.chains.count }
 
+  /// The first of this rank's experts, slot after slot, that has made something else than numbers of its rows.
+  package var firstFaultyExpert: Int? {
+    (0..<plan.received.expertCount).first {
+      !areFinite(activations.h[rows: plan.received.group(LocalExpert($0))].buffer)
+    }
+  }
+
   /// Rows that each of this rank's experts computed. [e]
   package var rowCounts: [Int] { plan.received.groupCounts }
 }

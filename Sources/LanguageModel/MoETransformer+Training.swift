@@ -12,9 +12,13 @@ extension MoETransformer {
     package let crossEntropy: CrossEntropySum
     /// This rank's sums: to be added over all ranks before the balancing losses or their gradient are taken.
     package let routing: RoutingStatistics
+    /// The batch's tokens.
+    package var tokens: Buffer<Int32> { batch.tokens }
     let batch: TokenBatch
     let start: Workspace.Mark
     let blocks: [BlockInput]
+    /// Of the last block. [T, D]
+    let output: Tensor
     /// The gradient of the last block's output. [T, D]
     let gradient: Tensor
   }
@@ -60,7 +64,8 @@ extension MoETransformer {
     let crossEntropy = lossAndGradient(
       of: x, targets: targets, scale: gradientScale, into: gradient, parameters, gradients: gradients, on: runtime)
     return Saved(
-      crossEntropy: crossEntropy, routing: routing, batch: batch, start: start, blocks: inputs, gradient: gradient)
+      crossEntropy: crossEntropy, routing: routing, batch: batch, start: start, blocks: inputs, output: x,
+      gradient: gradient)
   }
 
   /// Final norm and output head, forward and backward.

@@ -1,6 +1,7 @@
 import Communication
 
-/// What the program's exit codes mean: those of BSD's `sysexits.h`, and one for a job that was asked to stop.
+/// What the program's exit codes mean: those of BSD's `sysexits.h`, one for a job that was asked to stop, and one for silent
+/// errors.
 enum ExitCodes {
   static func meaning(of kind: Refusal.Kind) -> String {
     switch kind {
@@ -18,6 +19,7 @@ enum ExitCodes {
     case .noPermission: "a file may not be read or written"
     case .configuration: "a model's configuration is contradictory or not supported"
     case .stopped: "stopped on request after saving; go on with --resume"
+    case .replicasDiffer: "a rank's memory or processor made an error; go on with --resume, without its host"
     }
   }
 

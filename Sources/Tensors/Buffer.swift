@@ -53,10 +53,10 @@
 
   package var byteCount: Int { count * MemoryLayout<Element>.stride }
 
-  /// The same bytes as elements of another type of the same size and alignment or smaller.
+  /// The same bytes as elements of another type, at whose alignment they begin.
   package func reinterpreted<Other>(as type: Other.Type) -> Buffer<Other> {
     precondition(
-      byteCount % MemoryLayout<Other>.stride == 0 && MemoryLayout<Other>.alignment <= MemoryLayout<Element>.alignment,
+      byteCount % MemoryLayout<Other>.stride == 0 && Int(bitPattern: pointer) % MemoryLayout<Other>.alignment == 0,
       "\(byteCount) bytes of \(Element.self) are no whole number of \(Other.self)")
     return Buffer<Other>(
       memory, byteOffset: UnsafeMutableRawPointer(pointer) - memory.base, count: byteCount / MemoryLayout<Other>.stride)

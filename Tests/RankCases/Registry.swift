@@ -12,6 +12,7 @@ package let rankCases: [RankCase] = [
   inferenceCases,
   trainingCases,
   exchangeChoiceCases,
+  integrityCases,
   topologyGateCases,
   lossCases,
   memoryCases,

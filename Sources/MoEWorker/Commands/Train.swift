@@ -110,6 +110,7 @@ struct Train: WorkerCommand {
     request.preset = preset
     request.metrics = metrics
     request.keptCheckpoints = schedule.keep
+    if let interval = schedule.checkReplicasEvery { request.replicaCheckInterval = interval == 0 ? nil : interval }
     request.vocabularySize = model.vocabularySize
     request.experts = model.experts
     request.expertsPerToken = model.expertsPerToken
@@ -129,6 +130,7 @@ struct Train: WorkerCommand {
     options.seed = schedule.seed
     options.checkpointEvery = schedule.checkpointEvery
     options.evaluateEvery = schedule.evaluateEvery
+    options.skipBadSteps = schedule.skipBadSteps
     options.learningRate = optimizer.learningRate
     options.schedule = optimizer.schedule
     options.warmUpSteps = optimizer.warmup

@@ -56,6 +56,20 @@ struct ScheduleOptions: ParsableArguments {
     transform: Parse.positive)
   var keep: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Steps in a row that are left out if their loss or gradient is no number, or stands out. (default: 0)",
+      valueName: "n"),
+    transform: Parse.notNegative)
+  var skipBadSteps: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Steps between comparisons of what several ranks hold alike, beside those before checkpoints; 0 for never. "
+        + "(default: 100)", valueName: "k"),
+    transform: Parse.notNegative)
+  var checkReplicasEvery: Int?
+
   @Option(help: "Steps between evaluations of the held-out text. (default: never)", transform: Parse.positive)
   var evaluateEvery: Int?
 }

@@ -4,7 +4,11 @@ extension TrainingConfiguration {
     try validateShape(maximumPositions: maximumPositions)
     try validateOptimizer()
     try require(capacityFactor.map { $0 > 0 && $0.isFinite } ?? true, "--capacity-factor", capacityFactor, "above 0")
-    for (flag, value) in [("--checkpoint-every", checkpointEvery), ("--evaluate-every", evaluateEvery)] {
+    let intervals = [
+      ("--skip-bad-steps", mostSkippedSteps), ("--checkpoint-every", checkpointEvery),
+      ("--evaluate-every", evaluateEvery),
+    ]
+    for (flag, value) in intervals {
       try require(value.map { $0 > 0 } ?? true, flag, value, "1 or more")
     }
   }

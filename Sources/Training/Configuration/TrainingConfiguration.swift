@@ -21,6 +21,8 @@ package struct TrainingConfiguration: Codable, Hashable, Sendable {
   package var seed: UInt64 = 0
   /// Rows an expert takes of each sequence, relative to an even share; `nil` takes all (dropless).
   package var capacityFactor: Double?
+  /// Steps in a row that may be left out, see `StepHealth`; `nil` leaves out none.
+  package var mostSkippedSteps: Int?
 
   /// Steps of the schedule after which this sitting ends.
   package var stopAfter: Int?

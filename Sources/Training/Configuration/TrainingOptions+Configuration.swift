@@ -65,6 +65,7 @@ extension TrainingOptions {
     result.optimizer.beta2 = beta2 ?? result.optimizer.beta2
     if let gradientClip { result.gradientClip = gradientClip == 0 ? nil : gradientClip }
     result.capacityFactor = capacityFactor ?? result.capacityFactor
+    if let skipBadSteps { result.mostSkippedSteps = skipBadSteps == 0 ? nil : skipBadSteps }
     result.stopAfter = stopAfter
     result.checkpointEvery = checkpointEvery ?? result.checkpointEvery
     result.evaluateEvery = evaluateEvery ?? result.evaluateEvery

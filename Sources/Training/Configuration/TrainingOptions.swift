@@ -33,6 +33,9 @@ package struct TrainingOptions: Hashable, Sendable {
   package var checkpointEvery: Int?
   /// `--evaluate-every`: steps between evaluations of the held-out text; absent: none.
   package var evaluateEvery: Int?
+  /// `--skip-bad-steps`: steps in a row that are left out because their loss or gradient is no number or stands out;
+  /// absent or 0: none.
+  package var skipBadSteps: Int?
 
   package init() {}
 }

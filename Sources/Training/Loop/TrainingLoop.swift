@@ -13,6 +13,7 @@ import Topology
 ///                              the last backward starts to sum each gradient over ranks when it is final
 ///     complete the sums        every rank has the gradient of the whole batch's loss
 ///     measure its norm         over all parameters on all ranks; a gradient that is too long is scaled down
+///     judge the step           no number ends the run, or is left out, before the optimizer has used it
 ///     AdamW                    every rank updates the weights that it holds
 ///
 /// The loss is the mean cross-entropy over the predicted tokens of the whole batch, so each micro-batch's gradient is
@@ -21,6 +22,7 @@ import Topology
 package final class TrainingLoop {
   package let configuration: TrainingConfiguration
   package private(set) var state: TrainingState
+  package private(set) var health: StepHealth
 
   package private(set) var model: MoETransformer
   private let runtime: ModelRuntime
@@ -40,13 +42,14 @@ package final class TrainingLoop {
   /// - Note: every rank of the job must call it: it forms groups of ranks.
   package init(
     _ configuration: TrainingConfiguration, model: MoETransformer, state: TrainingState, data: TrainingData,
-    replacement: ReplacementSchedule? = nil, on runtime: ModelRuntime
+    health: StepHealth = StepHealth(), replacement: ReplacementSchedule? = nil, on runtime: ModelRuntime
   ) throws(CommunicationError) {
     let layout = state.weights.layout
     self.configuration = configuration
     self.model = model
     self.state = state
     self.data = data
+    self.health = health
     self.runtime = runtime
     division = BatchDivision(
       sequenceCount: configuration.batchSequences, microBatchSequences: configuration.microBatchSequences,
@@ -76,8 +79,14 @@ package final class TrainingLoop {
     let batch = data.batch(step: state.completedSteps)
     let losses = try accumulateGradients(of: batch)
     var metrics = try measure(losses, of: batch, step: number)
-    try requireNumbers(metrics)
-    update(number: number, gradientNorm: metrics.gradientNorm, learningRate: metrics.learningRate)
+    metrics.notice = try finding(metrics, of: batch)
+    if metrics.notice != nil, health.skippedInARow < configuration.mostSkippedSteps ?? 0 {
+      health.skip()
+      metrics.isSkipped = true
+    } else {
+      health.accept(loss: metrics.loss, gradientNorm: metrics.gradientNorm)
+      update(number: number, gradientNorm: metrics.gradientNorm, learningRate: metrics.learningRate)
+    }
 
     state.completedSteps = number
     metrics.movedExpertCount = try replaceExperts()
@@ -102,12 +111,8 @@ package final class TrainingLoop {
   private func accumulateGradients(of batch: TrainingData.Batch) throws(CommunicationError) -> BatchLosses {
     var losses = BatchLosses()
     for microBatch in 0..<division.microBatchCount {
-      let own = division.sequences(microBatch: microBatch, rank: runtime.world.rank)
-      let (tokens, targets) = memory.load(batch.sequences[own], from: data.sequences)
-      let saved = try model.forward(
-        tokens, targets: targets, capacity: capacity, gradientScale: 1 / Float(batch.predictedTokenCount),
-        state.weights, gradients: StepGradients(gradients, isAccumulating: microBatch > 0), on: runtime)
-      reduction.touch(tokens.tokens)
+      let saved = try forward(batch, microBatch: microBatch)
+      reduction.touch(saved.tokens)
       replacement?.note(saved.routing)
 
       try runtime.world.sum(saved.routing.values)
@@ -119,6 +124,16 @@ package final class TrainingLoop {
     runtime.enter(.reduce)
     try reduction.complete()
     return losses
+  }
+
+  private func forward(
+    _ batch: TrainingData.Batch, microBatch: Int
+  ) throws(CommunicationError) -> MoETransformer.Saved {
+    let own = division.sequences(microBatch: microBatch, rank: runtime.world.rank)
+    let (tokens, targets) = memory.load(batch.sequences[own], from: data.sequences)
+    return try model.forward(
+      tokens, targets: targets, capacity: capacity, gradientScale: 1 / Float(batch.predictedTokenCount), state.weights,
+      gradients: StepGradients(gradients, isAccumulating: microBatch > 0), on: runtime)
   }
 
   /// A micro-batch's backward pass; beside the last one of a step, gradients are summed over ranks.
@@ -182,14 +197,37 @@ package final class TrainingLoop {
     return metrics
   }
 
-  /// Ends the run before it spoils its weights. All ranks have the same numbers, so they refuse together.
-  private func requireNumbers(_ metrics: StepMetrics) throws(Refusal) {
-    if metrics.totalLoss.isFinite && metrics.gradientNorm.isFinite { return }
-    throw TrainingError(
-      .diverged,
-      "step \(metrics.step): the loss or its gradient has grown beyond all numbers; "
-        + "go on from the last checkpoint with a smaller --learning-rate"
-    ).refusal
+  // MARK: Steps that stand out
+
+  /// What is wrong with a step, in words; nil if nothing is. All ranks have the same numbers, so they find the same.
+  ///
+  /// - Throws: a refusal, if there is no number, and the step may not be left out.
+  private func finding(_ metrics: StepMetrics, of batch: TrainingData.Batch) throws -> String? {
+    switch health.judge(loss: metrics.totalLoss, gradientNorm: metrics.gradientNorm) {
+    case .sound: return nil
+    case .spike(let excess): return "step \(metrics.step) has \(excess) the steps before it"
+    case .noNumber:
+      let finding = "step \(metrics.step) has no numbers any more from \(try firstFault(of: batch)) on"
+      guard health.skippedInARow < configuration.mostSkippedSteps ?? 0 else {
+        throw TrainingError(
+          .diverged,
+          "\(finding): go on from the last checkpoint with a smaller --learning-rate, or with --skip-bad-steps"
+        ).refusal
+      }
+      return finding
+    }
+  }
+
+  /// Where the numbers of a step end. Its forward passes are done once more, which gives the same bits.
+  private func firstFault(of batch: TrainingData.Batch) throws -> String {
+    let ofGradients = try NumberFault.first(of: model.firstFault(inGradients: gradients), over: runtime.world)
+    for microBatch in 0..<division.microBatchCount {
+      let saved = try forward(batch, microBatch: microBatch)
+      let own = model.firstFault(in: saved, on: runtime)
+      model.discard(saved, on: runtime)
+      if let found = try NumberFault.first(of: own, over: runtime.world) { return found }
+    }
+    return ofGradients ?? "the sum of its losses"
   }
 
   // MARK: The update

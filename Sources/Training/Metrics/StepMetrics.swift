@@ -32,6 +32,10 @@ package struct StepMetrics: Hashable, Sendable {
   package var activationBytes = 0
   /// Experts that changed ranks after the step, counted once for every layer.
   package var movedExpertCount = 0
+  /// The step was left out: its update was not made.
+  package var isSkipped = false
+  /// What stood out, in words; on all ranks.
+  package var notice: String?
   /// Mean cross-entropy over the held-out text after the step, if it was evaluated.
   package var heldOutLoss: Double?
 
@@ -54,6 +58,7 @@ extension StepMetrics {
       ("step_milliseconds", Self.json(stepMilliseconds)), ("activation_bytes", "\(activationBytes)"),
       ("moved_experts", "\(movedExpertCount)"),
     ]
+    if isSkipped { fields.append(("skipped", "true")) }
     if let heldOutLoss { fields.append(("held_out_loss", Self.json(heldOutLoss))) }
     return "{" + fields.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"
   }

@@ -12,11 +12,14 @@ package struct TrainerState: Codable, Hashable, Sendable {
   package let configuration: TrainingConfiguration
   /// The sequences that the run trains on.
   package let text: TextIdentity
+  /// Absent in checkpoints of runs that did not look at it yet.
+  package let health: StepHealth?
 
-  package init(step: Int, configuration: TrainingConfiguration, text: TextIdentity) {
+  package init(step: Int, configuration: TrainingConfiguration, text: TextIdentity, health: StepHealth? = nil) {
     self.step = step
     self.configuration = configuration
     self.text = text
+    self.health = health
   }
 
   /// Reads the file's content.

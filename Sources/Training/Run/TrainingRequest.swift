@@ -18,6 +18,9 @@ package struct TrainingRequest: Sendable {
 
   /// `--keep`: how many checkpoints stay; all if nothing is said.
   package var keptCheckpoints: Int?
+  /// `--check-replicas-every`: steps between comparisons of what several ranks hold; they are compared before each
+  /// checkpoint too. `nil` never compares.
+  package var replicaCheckInterval: Int? = 100
   /// Where the output is.
   package var files: any FileSystem = LocalFileSystem()
 
@@ -37,6 +40,10 @@ package struct TrainingRequest: Sendable {
   package init(corpus: [String], output: String) {
     self.corpus = corpus
     self.output = output
+  }
+
+  func checksReplicas(after step: Int, saving: Bool) -> Bool {
+    replicaCheckInterval.map { saving || step % $0 == 0 } ?? false
   }
 
   var metricsPath: String { metrics ?? output + "/metrics.jsonl" }

@@ -18,6 +18,7 @@ package final class TrainingRun {
   private let loop: TrainingLoop
   private let runtime: ModelRuntime
   private let checkpoints: CheckpointSaver
+  private let replicas: ReplicaCheck
   /// On rank 0.
   private let metricsFile: MetricsFile?
 
@@ -32,7 +33,9 @@ package final class TrainingRun {
     self.plan = plan
     let model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
     loop = try TrainingLoop(
-      plan.configuration, model: model, state: state, data: plan.data, replacement: replacement, on: runtime)
+      plan.configuration, model: model, state: state, data: plan.data,
+      health: plan.origin.trainerState?.health ?? StepHealth(), replacement: replacement, on: runtime)
+    replicas = ReplicaCheck(world: runtime.world, topology: runtime.topology)
     checkpoints = try CheckpointSaver(
       RunDirectory(plan.request.output, files: plan.request.files), of: plan.model, layout: layout,
       keeping: plan.request.keptCheckpoints, communicator: runtime.world)
@@ -84,6 +87,10 @@ package final class TrainingRun {
     if configuration.evaluatesAfter(step: metrics.step) { metrics.heldOutLoss = try heldOutLoss() }
     record(metrics, observer)
     observer?.finished(metrics)
+    if let notice = metrics.notice { observer?.warned(notice + (metrics.isSkipped ? ": it is left out" : "")) }
+    if plan.request.checksReplicas(after: metrics.step, saving: configuration.savesAfter(step: metrics.step)) {
+      try replicas.run(loop.state, afterStep: metrics.step)
+    }
     try report(try checkpoints.takeReport(), to: observer)
     guard configuration.savesAfter(step: metrics.step) else { return }
     try report(try checkpoints.start(step: metrics.step, try contents()), to: observer)
@@ -133,7 +140,7 @@ package final class TrainingRun {
   private func contents() throws -> CheckpointContents {
     let state = loop.state
     let trainerState = TrainerState(
-      step: state.completedSteps, configuration: plan.configuration, text: plan.text)
+      step: state.completedSteps, configuration: plan.configuration, text: plan.text, health: loop.health)
     return CheckpointContents(
       configuration: plan.model, weights: state.weights, firstMoment: state.optimizer.firstMoment,
       secondMoment: state.optimizer.secondMoment, trainerState: try trainerState.json(),
