@@ -25,7 +25,7 @@ package struct ReplicaCheck {
   package func run(_ state: TrainingState, afterStep step: Int) throws {
     guard world.size > 1 else { return }
     let copies = Copies(state)
-    let digests = try exchange(copies.wholes)
+    let digests = try exchange(copies.wholes(withExperts: topology.dataParallelSize > 1))
     let differ = holders.contains { place, ranks in DigestVote(ranks.map { digests[$0][place] }) != nil }
     guard differ else { return }
     try refuseByTensor(copies, step: step)
@@ -38,9 +38,10 @@ package struct ReplicaCheck {
     let groups = (0..<topology.expertParallelSize).map { group in
       all.filter { topology.dataParallelGroup(of: Rank($0)) == group }
     }
-    return (0..<Copies.bufferCount).flatMap { buffer in
-      [(2 * buffer, all)] + groups.map { (2 * buffer + 1, $0) }
-    }
+    let buffers = 0..<Copies.bufferCount
+    let replicated = buffers.map { ($0, all) }
+    guard topology.dataParallelSize > 1 else { return replicated }
+    return replicated + buffers.flatMap { buffer in groups.map { (Copies.bufferCount + buffer, $0) } }
   }
 
   /// Throws what it finds, on all ranks.
@@ -99,18 +100,20 @@ private struct Copies {
     ]
   }
 
-  /// Of each buffer: the replicated part, then the experts'.
-  var wholes: [UInt64] {
-    buffers.flatMap { _, buffer in
-      let layout = buffer.layout
-      return [0..<layout.replicatedCount, layout.replicatedCount..<layout.count].map { range in
-        // Both parts begin and end at multiples of sixteen elements.
-        let words = buffer.values[range].reinterpreted(as: UInt64.self)
-        var digest = Digest()
-        digest.update(words, byteCount: words.byteCount)
-        return digest.value
-      }
-    }
+  /// Of the replicated part of each buffer, then of the experts' part of each.
+  func wholes(withExperts: Bool) -> [UInt64] {
+    let replicated = buffers.map { _, buffer in Self.digest(buffer.values[0..<buffer.layout.replicatedCount]) }
+    guard withExperts else { return replicated }
+    return replicated
+      + buffers.map { _, buffer in Self.digest(buffer.values[buffer.layout.replicatedCount..<buffer.layout.count]) }
+  }
+
+  /// Both parts begin and end at multiples of sixteen elements.
+  private static func digest(_ values: Buffer<Float>) -> UInt64 {
+    let words = values.reinterpreted(as: UInt64.self)
+    var digest = Digest()
+    digest.update(words, byteCount: words.byteCount)
+    return digest.value
   }
 
   /// First what all ranks hold, in the same order on all; then the experts', in the same order where they are the same.

@@ -88,9 +88,7 @@ package final class TrainingRun {
     record(metrics, observer)
     observer?.finished(metrics)
     if let notice = metrics.notice { observer?.warned(notice + (metrics.isSkipped ? ": it is left out" : "")) }
-    if plan.request.checksReplicas(after: metrics.step, saving: configuration.savesAfter(step: metrics.step)) {
-      try replicas.run(loop.state, afterStep: metrics.step)
-    }
+    try checkReplicas(isSaving: configuration.savesAfter(step: metrics.step))
     try report(try checkpoints.takeReport(), to: observer)
     guard configuration.savesAfter(step: metrics.step) else { return }
     try report(try checkpoints.start(step: metrics.step, try contents()), to: observer)
@@ -123,12 +121,20 @@ package final class TrainingRun {
   /// Saves what no checkpoint has yet.
   private func stop(_ observer: (any TrainingObserver)?) throws -> Refusal {
     let isSaved = completedSteps == plan.completedSteps || configuration.savesAfter(step: completedSteps)
-    if !isSaved { try report(try checkpoints.start(step: completedSteps, try contents()), to: observer) }
+    if !isSaved {
+      try checkReplicas(isSaving: true)
+      try report(try checkpoints.start(step: completedSteps, try contents()), to: observer)
+    }
     let last = try checkpoints.finish()
     try report(last, to: observer)
     return last?.refusal
       ?? Refusal(
         .stopped, "stopped on request after step \(completedSteps) of \(configuration.lastStep); go on with --resume")
+  }
+
+  private func checkReplicas(isSaving: Bool) throws {
+    guard plan.request.checksReplicas(after: completedSteps, saving: isSaving) else { return }
+    try replicas.run(loop.state, afterStep: completedSteps)
   }
 
   private func heldOutLoss() throws(CommunicationError) -> Double? {
