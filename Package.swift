@@ -149,12 +149,19 @@ let package = Package(
         "Training",
       ],
       swiftSettings: settings),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: [
+        "Checkpoints", "Communication", "FlightRecorder", "MoEWorker", "Planning", "TestSupport", "Tokenization",
+        "Topology", "Tracing", "Training", "Watchdog",
+      ],
+      swiftSettings: settings),
     .testTarget(name: "TracingTests", dependencies: ["Checkpoints", "Tracing"], swiftSettings: settings),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization"], swiftSettings: settings),
     .testTarget(
       name: "MoEWorkerTests",
       dependencies: [
-        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Tensors", "Tracing", "Watchdog",
+        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Tensors", "TestSupport", "Tracing", "Watchdog",
       ],
       swiftSettings: settings),
   ],

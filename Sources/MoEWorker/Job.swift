@@ -1,11 +1,11 @@
 import ArgumentParser
-import Communication
+package import Communication
 import Foundation
 import Logging
 import Topology
 
 /// One process's life: join the other ranks, understand the arguments, work, say how it ended, leave.
-enum Job {
+package enum Job {
   /// Leaves with the same exit code on every rank.
   static func run(arguments: [String]) -> Never {
     let environment: MPIEnvironment
@@ -75,6 +75,9 @@ enum Job {
       return .help(MoEWorker.fullMessage(for: error))
     }
   }
+
+  /// Whether arguments are understood, without the work that they ask for.
+  package static func check(_ arguments: [String]) throws(Refusal) { _ = try parse(arguments) }
 
   /// The parser's message in one line, and where to read more.
   private static func usageMessage(_ error: any Error, _ arguments: [String]) -> String {

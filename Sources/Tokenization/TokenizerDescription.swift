@@ -109,11 +109,16 @@ extension TokenizerDescription {
       case "TemplateProcessing":
         let (before, after) = try ends(processor, vocabulary)
         result = (before + result.prefix, result.suffix + after)
+        try checkTemplate(processor, tokenCount: result.prefix.count + result.suffix.count)
       default: throw unsupported(processor.path, "is \(type)")
       }
     }
     return result
   }
+
+  /// The most tokens around a text. A list that is named again and again would make far more of them than the file has
+  /// bytes.
+  private static let templateLimit = 4096
 
   /// The tokens before and after the text in a `TemplateProcessing`'s form for a single text.
   private static func ends(
@@ -133,9 +138,16 @@ extension TokenizerDescription {
           }
           ends[ends.count - 1].append(known)
         }
+        try checkTemplate(processor, tokenCount: ends.reduce(0) { $0 + $1.count })
       }
     }
     guard ends.count == 2 else { throw unsupported("\(processor.path).single", "has \(ends.count - 1) sequences") }
     return (ends[0], ends[1])
+  }
+
+  private static func checkTemplate(_ processor: JSONNode, tokenCount: Int) throws(TokenizerError) {
+    guard tokenCount <= templateLimit else {
+      throw TokenizerError(.malformed, "\(processor.path) puts more than \(templateLimit) tokens around a text")
+    }
   }
 }

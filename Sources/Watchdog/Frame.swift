@@ -1,8 +1,8 @@
 /// A message of the watch: its length and kind, then its content.
 ///
 ///     4 bytes  length of the content, little endian      1 byte  kind      …  content
-struct Frame: Hashable {
-  enum Kind: UInt8 {
+package struct Frame: Hashable {
+  package enum Kind: UInt8 {
     /// Of a rank: the job's secret and the rank. Of the watching process: yes, this is the watch.
     case hello = 1
     /// A record with its last operations.
@@ -18,24 +18,24 @@ struct Frame: Hashable {
     case leave
   }
 
-  let kind: Kind
-  let content: [UInt8]
+  package let kind: Kind
+  package let content: [UInt8]
 
   static let headCount = 5
   /// What nothing that ranks tell each other exceeds: a record of the largest job.
   private static let largestContent = 2 << 20
 
-  init(_ kind: Kind, _ content: [UInt8] = []) {
+  package init(_ kind: Kind, _ content: [UInt8] = []) {
     self.kind = kind
     self.content = content
   }
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     (0..<4).map { UInt8(truncatingIfNeeded: content.count >> (8 * $0)) } + [kind.rawValue] + content
   }
 
   /// Takes the frames that are whole from the front of what has arrived; nil if these are no frames.
-  static func take(from bytes: inout [UInt8]) -> [Frame]? {
+  package static func take(from bytes: inout [UInt8]) -> [Frame]? {
     var frames: [Frame] = []
     var start = 0
     while bytes.count - start >= headCount {

@@ -1,5 +1,5 @@
 /// Where the watching process listens, as the ranks are told over MPI, and the secret by which it knows them.
-struct WatchAddress: Hashable {
+package struct WatchAddress: Hashable {
   /// IPv4 addresses in network order, to be tried one after another.
   var hosts: [UInt32]
   var port: UInt16
@@ -8,29 +8,29 @@ struct WatchAddress: Hashable {
 
   private static let secretCount = 16
 
-  init(hosts: [UInt32], port: UInt16) {
+  package init(hosts: [UInt32], port: UInt16) {
     self.hosts = hosts
     self.port = port
     secret = randomBytes(Self.secretCount)
   }
 
   /// The secret as text, and back; the watching process needs no more.
-  var secretText: String { secret.map(String.init).joined(separator: ".") }
+  package var secretText: String { secret.map(String.init).joined(separator: ".") }
 
-  init?(secretText: String) {
+  package init?(secretText: String) {
     let values = secretText.split(separator: ".").map { UInt8($0) }
     guard values.count == Self.secretCount, !values.contains(nil) else { return nil }
     secret = values.compactMap(\.self)
     (hosts, port) = ([], 0)
   }
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     secret + [UInt8(truncatingIfNeeded: port), UInt8(truncatingIfNeeded: port >> 8)]
       + hosts.flatMap { host in (0..<4).map { UInt8(truncatingIfNeeded: host >> UInt32(8 * $0)) } }
   }
 
   /// Nil for bytes that are no address: then there is no watch.
-  init?(bytes: [UInt8]) {
+  package init?(bytes: [UInt8]) {
     let hostStart = Self.secretCount + 2
     guard bytes.count >= hostStart, (bytes.count - hostStart) % 4 == 0 else { return nil }
     secret = Array(bytes.prefix(Self.secretCount))
@@ -41,12 +41,12 @@ struct WatchAddress: Hashable {
   }
 
   /// What a rank says first.
-  func hello(of rank: Int) -> Frame {
+  package func hello(of rank: Int) -> Frame {
     Frame(.hello, secret + (0..<4).map { UInt8(truncatingIfNeeded: rank >> (8 * $0)) })
   }
 
   /// The rank that says hello; nil for a stranger.
-  func rank(of hello: Frame, below rankCount: Int) -> Int? {
+  package func rank(of hello: Frame, below rankCount: Int) -> Int? {
     guard hello.kind == .hello, hello.content.count == Self.secretCount + 4,
       hello.content.prefix(Self.secretCount).elementsEqual(secret)
     else { return nil }

@@ -68,6 +68,19 @@ struct SafetensorsFileTests {
     #expect(error?.description.contains("tensor a: element 2 is \(value)") == true)
   }
 
+  @Test("tensors whose elements are parts of bytes have digests like others", arguments: ElementType.allCases)
+  func verification(type: ElementType) throws {
+    let data = [UInt8](repeating: 5, count: type.bitCount)
+    let digest = Digest(of: data).hexadecimal
+    for (written, isFine) in [(digest, true), (String(digest.reversed()), false)] {
+      let header =
+        #"{"__metadata__":{"switchyard_digests":"1","switchyard_xxh64.a":"\#(written)"},"a":{"dtype":"#
+        + #""\#(type.rawValue)","shape":[8],"data_offsets":[0,\#(type.bitCount)]}}"#
+      let file = try SafetensorsFile(folder.write("a.safetensors", safetensors(header, data: data)))
+      #expect(checkpointError { try file.verify() }?.code == (isFine ? nil : .damaged))
+    }
+  }
+
   @Test("other types are refused by name", arguments: ElementType.allCases) func otherTypes(type: ElementType) throws {
     let header = HostileFile.one(type.rawValue, "[8]", "[0,\(type.bitCount)]")
     let reader = try SafetensorsFile(

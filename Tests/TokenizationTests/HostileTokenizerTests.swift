@@ -129,6 +129,19 @@ struct HostileTokenizerTests {
     }
   }
 
+  @Test("a list of tokens around a text that is named again and again is refused, not multiplied")
+  func repeatedTemplate() throws {
+    let count = 3_000
+    let json = try SmallTokenizer.json { root in
+      root["post_processor"] = [
+        "type": "TemplateProcessing",
+        "single": [["Sequence": ["id": "A"]]] + Array(repeating: ["SpecialToken": ["id": "s"]], count: count),
+        "special_tokens": ["s": ["id": "s", "ids": Array(repeating: 0, count: count)] as [String: Any]],
+      ]
+    }
+    #expect(message(json).contains("puts more than 4096 tokens around a text"))
+  }
+
   @Test("an id that no token has decodes to nothing")
   func unknownIDs() throws {
     let tokenizer = try SmallTokenizer.train()

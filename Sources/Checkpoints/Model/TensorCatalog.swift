@@ -53,7 +53,7 @@ package final class TensorCatalog {
   }
 
   /// Which file holds each tensor.
-  private static func placement(_ bytes: [UInt8], path: String) throws(CheckpointError) -> [String: String] {
+  package static func placement(_ bytes: [UInt8], path: String) throws(CheckpointError) -> [String: String] {
     let parsed: JSONValue
     do {
       parsed = try JSONReader.parse(bytes)

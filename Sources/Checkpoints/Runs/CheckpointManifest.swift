@@ -2,17 +2,17 @@
 ///
 /// A checkpoint counts as complete when its manifest describes exactly what is there, not because of a name or a
 /// marker: so it survives being copied, and half a copy is recognised.
-struct CheckpointManifest: Hashable, Sendable {
+package struct CheckpointManifest: Hashable, Sendable {
   static let fileName = "switchyard_manifest.json"
   private static let version = 1
   private static let sizeLimit = 16 << 20
 
-  let step: Int
-  let files: [String: FileSummary]
+  package let step: Int
+  package let files: [String: FileSummary]
 
   // MARK: Its file
 
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     let entries = files.mapValues { JSONValue.object(["bytes": .integer($0.size), "xxh64": .string($0.digest)]) }
     let document: JSONValue = [
       "version": .integer(Self.version), "step": .integer(step), "files": .object(entries),
@@ -28,14 +28,17 @@ struct CheckpointManifest: Hashable, Sendable {
   /// Reads a checkpoint's manifest.
   init(in directory: String, _ system: any FileSystem) throws(CheckpointError) {
     let path = directory + "/" + Self.fileName
+    try self.init(json: try system.contents(of: path, limit: Self.sizeLimit), path: path)
+  }
+
+  /// Reads a manifest's content.
+  package init(json: [UInt8], path: String) throws(CheckpointError) {
     func malformed(_ message: String) -> CheckpointError { CheckpointError(.malformed, path, message) }
     let document: JSONValue
     do {
-      document = try JSONReader.parse(try system.contents(of: path, limit: Self.sizeLimit))
-    } catch let error as JSONError {
-      throw malformed("this is not valid JSON: \(error)")
+      document = try JSONReader.parse(json)
     } catch {
-      throw error as? CheckpointError ?? malformed("\(error)")
+      throw malformed("this is not valid JSON: \(error)")
     }
     guard let members = document.object, members["version"]?.integer == Self.version else {
       throw malformed("this is no manifest of version \(Self.version)")

@@ -1,6 +1,8 @@
+package import Communication
+
 /// What rank 0 tells the others about the model it found: everything but the tensors.
-struct FoundModel {
-  let path: String
+package struct FoundModel {
+  package let path: String
   private(set) var step: Int?
   private(set) var notices: [String] = []
   private(set) var fingerprint = ""
@@ -49,7 +51,7 @@ struct FoundModel {
   // MARK: The form in which it travels
 
   /// A JSON description and the files' contents.
-  var parts: [[UInt8]] {
+  package var parts: [[UInt8]] {
     let description: JSONValue = [
       "path": .string(path), "step": step.map { .integer($0) } ?? .null, "fingerprint": .string(fingerprint),
       "notices": .array(notices.map { .string($0) }), "has_tokenizer": .boolean(tokenizer != nil),
@@ -58,8 +60,18 @@ struct FoundModel {
     return [Array(description.description.utf8), configuration, tokenizer ?? [], trainerState ?? []]
   }
 
-  init(parts: [[UInt8]]) throws {
-    let description = try JSONReader.parse(parts[0])
+  private static let partCount = 4
+
+  package init(parts: [[UInt8]]) throws(Refusal) {
+    guard parts.count == Self.partCount else {
+      throw Refusal(.protocolViolation, "rank 0 described its model in \(parts.count) parts, not \(Self.partCount)")
+    }
+    let description: JSONValue
+    do {
+      description = try JSONReader.parse(parts[0])
+    } catch {
+      throw Refusal(.protocolViolation, "rank 0's description of its model is not valid JSON: \(error)")
+    }
     path = description.object?["path"]?.string ?? ""
     step = description.object?["step"]?.integer
     fingerprint = description.object?["fingerprint"]?.string ?? ""

@@ -7,7 +7,7 @@ import Topology
 /// Rank 0 leads: it walks through a file and tells a rank to send it a piece (saving) or to take one (loading). The
 /// others follow until they are told that it is over. Pieces are bounded, so rank 0 needs little memory, and a rank
 /// whose turn is far away is told from time to time to go on waiting.
-enum TensorStream {
+package enum TensorStream {
   static let leader = Rank(0)
   static let instructionTag = Tag(0x5_a001)
   static let valuesTag = Tag(0x5_a002)
@@ -16,7 +16,7 @@ enum TensorStream {
   static let pieceCount = 1 << 20
 
   /// What the leader tells a follower to do.
-  enum Instruction: Hashable {
+  package enum Instruction: Hashable {
     case send(Piece)
     case take(Piece)
     case goOnWaiting
@@ -24,12 +24,12 @@ enum TensorStream {
   }
 
   /// Some elements of one tensor in one of the buffers that are streamed.
-  struct Piece: Hashable {
+  package struct Piece: Hashable {
     /// Which buffer: the weights or one of the moments.
-    var buffer: Int
+    package var buffer: Int
     /// Which tensor, counted over the whole model in name order.
-    var tensor: Int
-    var elements: Range<Int>
+    package var tensor: Int
+    package var elements: Range<Int>
   }
 
   /// A tensor's elements cut into pieces.
@@ -43,9 +43,9 @@ enum TensorStream {
 // MARK: - The form in which an instruction travels
 
 extension TensorStream.Instruction {
-  static let wordCount = 5
+  package static let wordCount = 5
 
-  var words: [Int64] {
+  package var words: [Int64] {
     switch self {
     case .send(let piece): [1] + piece.words
     case .take(let piece): [2] + piece.words
@@ -55,7 +55,7 @@ extension TensorStream.Instruction {
   }
 
   /// Nil for words that are no instruction.
-  init?(words: [Int64]) {
+  package init?(words: [Int64]) {
     switch words[0] {
     case 1, 2:
       guard let piece = TensorStream.Piece(words: words.dropFirst()) else { return nil }

@@ -107,7 +107,7 @@ package final class SafetensorsFile {
   /// Reads all tensors of a file of ours and checks their digests.
   package func verify() throws(CheckpointError) {
     for entry in header.entries {
-      try read(entry, elements: 0..<entry.elementCount, verifying: true) { _, _, _ in }
+      try read(entry, bytes: 0..<entry.bytes.count, verifying: true) { _, _, _ in }
     }
   }
 
@@ -128,14 +128,24 @@ package final class SafetensorsFile {
       elements.lowerBound >= 0 && elements.upperBound <= entry.elementCount,
       "elements \(elements) of \(entry.elementCount)")
     let width = entry.type.bitCount / 8
-    let start = header.byteCount + entry.bytes.lowerBound + elements.lowerBound * width
-    let perPiece = Self.pieceByteCount / width
+    precondition(width > 0, "elements of \(entry.type) are no whole bytes")
+    let range = elements.lowerBound * width..<elements.upperBound * width
+    try read(entry, bytes: range, verifying: verifying) { piece, first, count throws(CheckpointError) in
+      try body(piece, first / width, count / width)
+    }
+  }
+
+  /// The same in bytes, which tensors of any type consist of.
+  private func read(
+    _ entry: TensorEntry, bytes range: Range<Int>, verifying: Bool,
+    _ body: (_ piece: Buffer<UInt64>, _ first: Int, _ count: Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    let start = header.byteCount + entry.bytes.lowerBound + range.lowerBound
     var digest = Digest()
-    for first in stride(from: 0, to: elements.count, by: perPiece) {
-      let count = min(perPiece, elements.count - first)
-      let bytes = staging.reinterpreted(as: UInt8.self)[0..<count * width]
-      try files.readAll(file, at: start + first * width, into: bytes)
-      if verifying && header.hasDigests { digest.update(staging, byteCount: bytes.count) }
+    for first in stride(from: 0, to: range.count, by: Self.pieceByteCount) {
+      let count = min(Self.pieceByteCount, range.count - first)
+      try files.readAll(file, at: start + first, into: staging.reinterpreted(as: UInt8.self)[0..<count])
+      if verifying && header.hasDigests { digest.update(staging, byteCount: count) }
       try body(staging, first, count)
     }
     if verifying { try check(digest, of: entry) }

@@ -1,13 +1,13 @@
 import Checkpoints
-import Communication
+package import Communication
 import Foundation
-import Planning
+package import Planning
 
 /// A calibration as it is kept in a file.
-struct CalibrationFile: Codable {
-  let format: String
+package struct CalibrationFile: Codable {
+  private let format: String
   let key: CalibrationKey
-  let machine: MachineModel
+  package let machine: MachineModel
 
   private static let currentFormat = "switchyard calibration 1"
   private static let largestByteCount = 1 << 20
@@ -20,7 +20,11 @@ struct CalibrationFile: Codable {
 
   /// Reads a file, trusting nothing in it.
   init(reading path: String) throws {
-    let bytes = try LocalFileSystem().contents(of: path, limit: Self.largestByteCount)
+    try self.init(json: try LocalFileSystem().contents(of: path, limit: Self.largestByteCount), path: path)
+  }
+
+  /// Reads a file's content.
+  package init(json bytes: [UInt8], path: String) throws(Refusal) {
     do { self = try JSONDecoder().decode(CalibrationFile.self, from: Data(bytes)) } catch {
       throw Refusal(.invalidData, "\(path): this is no calibration; make one with --calibrate")
     }

@@ -1,7 +1,7 @@
-import Tracing
+package import Tracing
 
 /// A picture of what every rank computed and sent: two lanes a rank, tasks above, messages in flight below.
-struct TimelinePicture {
+package struct TimelinePicture {
   /// A picture of more ranks would be a wall; the rest is said, not shown.
   static let rankLimit = 64
   /// Messages that overlap more than this many times are left out of the picture.
@@ -28,7 +28,7 @@ struct TimelinePicture {
   private var y = Size.margin
 
   /// - Parameter ranks: with an event at least.
-  static func svg(of ranks: [RankTrace]) -> String {
+  package static func svg(of ranks: [RankTrace]) -> String {
     var picture = TimelinePicture(ranks)
     return picture.draw()
   }

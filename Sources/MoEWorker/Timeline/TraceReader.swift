@@ -1,9 +1,9 @@
 import Checkpoints
-import Communication
-import Tracing
+package import Communication
+package import Tracing
 
 /// Reads a trace in the Trace Event Format: the events that `--trace` writes; others in the file are passed over.
-struct TraceReader {
+package struct TraceReader {
   /// What is larger takes more memory than a picture is worth.
   private static let fileSizeLimit = 256 << 20
   private static let rankLimit = 1 << 20
@@ -15,7 +15,11 @@ struct TraceReader {
   private var events: [Int: [TraceEvent]] = [:]
 
   static func read(_ path: String) throws -> [RankTrace] {
-    let bytes = try LocalFileSystem().contents(of: path, limit: fileSizeLimit)
+    try read(try LocalFileSystem().contents(of: path, limit: fileSizeLimit), path: path)
+  }
+
+  /// Reads a file's content.
+  package static func read(_ bytes: [UInt8], path: String) throws(Refusal) -> [RankTrace] {
     var reader = TraceReader(path: path)
     try reader.take(try reader.objects(of: bytes))
     guard !reader.events.isEmpty else { throw reader.refusal("there are no tasks and no messages of ranks in it") }

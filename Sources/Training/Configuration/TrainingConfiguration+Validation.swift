@@ -1,4 +1,16 @@
 extension TrainingConfiguration {
+  /// No count is larger, so that products of two do not overflow; flags have the same bound.
+  static let largestCount = Int(Int32.max)
+
+  /// Whether sums and products of its counts can be formed. What comes from a file is asked this before all else.
+  var hasBelievableCounts: Bool {
+    let counts = [
+      stepCount, sequenceLength, batchSequences, microBatchSequences, warmUpSteps, stopAfter ?? 0, checkpointEvery ?? 0,
+      evaluateEvery ?? 0,
+    ]
+    return counts.allSatisfy { (0...Self.largestCount).contains($0) }
+  }
+
   /// Refuses values that cannot work, in the flags' own words.
   package func validate(maximumPositions: Int) throws(TrainingError) {
     try validateShape(maximumPositions: maximumPositions)

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// The file that a run's measurements go to: one JSON object a line, `StepMetrics.jsonLine`, written as soon as it is
 /// known. One rank writes it.
@@ -74,7 +74,7 @@ package final class MetricsFile {
   }
 
   /// The whole lines whose step is at most `step`. A whole line that has no step is nothing that this program wrote.
-  private static func linesUpTo(step: Int, in contents: Data, path: String) throws(TrainingError) -> Data {
+  package static func linesUpTo(step: Int, in contents: Data, path: String) throws(TrainingError) -> Data {
     struct Line: Decodable { let step: Int }
     var kept = Data()
     var rest = contents[...]

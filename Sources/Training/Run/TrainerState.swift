@@ -40,6 +40,11 @@ package struct TrainerState: Codable, Hashable, Sendable {
         "\(path)/trainer_state.json has version \(version) and step \(step); this program reads version "
           + "\(Self.currentVersion)")
     }
+    guard step <= TrainingConfiguration.largestCount, configuration.hasBelievableCounts else {
+      throw TrainingError(
+        .unreadableState,
+        "\(path)/trainer_state.json has numbers that no run has: remove the checkpoint to go on from the one before")
+    }
   }
 
   /// The file's content.

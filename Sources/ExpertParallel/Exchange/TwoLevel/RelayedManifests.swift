@@ -150,7 +150,7 @@ extension RelayedManifests {
     _ parts: Parts, to peer: Rank, _ leg: RelayLeg, _ host: Int
   ) throws(CommunicationError) -> Message {
     let buffer = workspace.buffer(of: Int32.self, count: parts.reduce(parts.count) { $0 + $1.count })
-    buffer.copy(from: parts.map { Int32($0.count) } + parts.flatMap(\.self))
+    buffer.copy(from: DispatchManifest.joined(parts))
     return Message(words: buffer, request: try exchange.group.startSend(buffer, to: peer, tag: tag(leg, host)))
   }
 
@@ -170,20 +170,14 @@ extension RelayedManifests {
     try exchange.group.wait(for: messages.map(\.request), what: "dispatch manifests by way of relays")
   }
 
-  /// Cuts a message into its parts, trusting nothing.
+  /// Cuts a message into its parts.
   private func parts(_ message: Message, count: Int) throws(CommunicationError) -> Parts {
     let (wordCount, rest) = message.request.receivedByteCount.quotientAndRemainder(
       dividingBy: MemoryLayout<Int32>.stride)
-    let words = message.words[0..<wordCount].elements
-    let sizes = words.prefix(count).map(Int.init)
-    guard rest == 0, sizes.count == count, sizes.allSatisfy({ $0 >= 0 }), sizes.reduce(count, +) == wordCount else {
+    guard rest == 0, let parts = DispatchManifest.parts(of: message.words[0..<wordCount].elements, count: count) else {
       throw exchange.group.job.fail(
         .unexpectedMessage, "\(message.request.worldPeer) sent \(wordCount) words that are not \(count) manifests")
     }
-    var start = count
-    return sizes.map { size in
-      defer { start += size }
-      return words[start..<start + size]
-    }
+    return parts
   }
 }
