@@ -18,6 +18,8 @@ package struct TrainingRequest: Sendable {
 
   /// `--keep`: how many checkpoints stay; all if nothing is said.
   package var keptCheckpoints: Int?
+  /// Every step says what each rank has sent to each.
+  package var measuresLinks = false
   /// Where the output is.
   package var files: any FileSystem = LocalFileSystem()
 

@@ -32,7 +32,8 @@ package final class TrainingRun {
     self.plan = plan
     let model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
     loop = try TrainingLoop(
-      plan.configuration, model: model, state: state, data: plan.data, replacement: replacement, on: runtime)
+      plan.configuration, model: model, state: state, data: plan.data, replacement: replacement,
+      measuresLinks: plan.request.measuresLinks, on: runtime)
     checkpoints = try CheckpointSaver(
       RunDirectory(plan.request.output, files: plan.request.files), of: plan.model, layout: layout,
       keeping: plan.request.keptCheckpoints, communicator: runtime.world)
@@ -102,7 +103,7 @@ package final class TrainingRun {
     guard let report else { return }
     if let warning = report.warning { observer?.warned("\(report.path): \(warning)") }
     if let refusal = report.refusal {
-      observer?.warned("the checkpoint of step \(report.step) was not saved: \(refusal.message)")
+      observer?.notSaved(step: report.step, because: refusal.message)
     } else {
       observer?.saved(checkpoint: report.path, step: report.step)
     }
