@@ -86,6 +86,7 @@ struct Train: WorkerCommand {
     let traceFile = try trace.map { try TraceFile($0, worker) }
     runtime.experts.trace = traceFile?.recorder
     try worker.watch.keepRecords(in: output, over: worker.world)
+    worker.watch.recorder.plan(lastStep: plan.configuration.lastStep)
     let training = try TrainingRun(plan, replacement: replacement(advice), on: runtime)
     for notice in training.plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
