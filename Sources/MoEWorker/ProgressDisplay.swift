@@ -37,7 +37,7 @@ final class ProgressDisplay: TrainingObserver {
   }
 
   func warned(_ message: String) {
-    if console.isSpeaker { logger.warning("\(message)") }
+    logger.warning("\(message)")
   }
 
   private func isDue(_ metrics: StepMetrics) -> Bool {

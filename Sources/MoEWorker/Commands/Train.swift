@@ -2,8 +2,10 @@ import ArgumentParser
 import Communication
 import ExpertParallel
 import FlightRecorder
+import Foundation
 import Kernels
 import LanguageModel
+import Logging
 import Topology
 import Training
 
@@ -87,15 +89,34 @@ struct Train: WorkerCommand {
     runtime.experts.trace = traceFile?.recorder
     try worker.watch.keepRecords(in: output, over: worker.world)
     worker.watch.recorder.plan(lastStep: plan.configuration.lastStep)
+    try beginLog(of: plan, worker)
     let training = try TrainingRun(plan, replacement: replacement(advice), on: runtime)
     for notice in training.plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
     try worker.console.write(summary(of: training.plan, runtime) + "\n" + advice.description)
     StopSignals.listen()
     try training.train(
-      observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep),
+      observer: TrainingObservers([
+        ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep), RunLogObserver(worker.log),
+      ]),
       isStopWanted: { StopSignals.isStopWanted })
     try traceFile?.write()
+  }
+
+  private func beginLog(of plan: TrainingPlan, _ worker: Worker) throws(CommunicationError) {
+    let problems = try worker.log.open(in: output, over: worker.world)
+    if let first = problems.first {
+      worker.warn(first + (problems.count > 1 ? " (and \(problems.count - 1) more)" : ""))
+    }
+    worker.log.logger.info(
+      "training begins",
+      metadata: [
+        "ranks": .stringConvertible(worker.world.size),
+        "process": .stringConvertible(Int(ProcessInfo.processInfo.processIdentifier)),
+        "completed_steps": .stringConvertible(plan.completedSteps),
+        "last_step": .stringConvertible(plan.configuration.lastStep), "resumed": .stringConvertible(resume),
+        "output": .string(output),
+      ])
   }
 
   /// A topology gate routes by where experts live: they stay there.
