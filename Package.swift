@@ -46,6 +46,8 @@ let package = Package(
     // What ranks see of each other besides their messages
     .target(name: "Watchdog", dependencies: ["CEpoll", "FlightRecorder"], swiftSettings: safe),
 
+    .target(name: "Monitoring", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: safe),
+
     .target(name: "Supervision", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: safe),
 
     // Decisions, as values
@@ -86,8 +88,8 @@ let package = Package(
       name: "MoEWorker",
       dependencies: [
         "Checkpoints", "Communication", "ExpertParallel", "FlightRecorder", "Inference", "Kernels", "LanguageModel",
-        "Planning", "Routing", "Supervision", "Tensors", "Tokenization", "Topology", "Tracing", "Training", "Watchdog",
-        argumentParser, logging,
+        "Monitoring", "Planning", "Routing", "Supervision", "Tensors", "Tokenization", "Topology", "Tracing",
+        "Training", "Watchdog", argumentParser, logging,
       ],
       swiftSettings: safe),
 
@@ -115,6 +117,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(name: "FlightRecorderTests", dependencies: ["FlightRecorder", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "WatchdogTests", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: settings),
+    .testTarget(name: "MonitoringTests", dependencies: ["Monitoring", "Watchdog"], swiftSettings: settings),
     .testTarget(name: "SupervisionTests", dependencies: ["Supervision"], swiftSettings: settings),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Tensors", "TestSupport"], swiftSettings: settings),
     .testTarget(
@@ -161,7 +164,8 @@ let package = Package(
     .testTarget(
       name: "MoEWorkerTests",
       dependencies: [
-        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Tensors", "TestSupport", "Tracing", "Watchdog",
+        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Monitoring", "Tensors", "TestSupport", "Tracing",
+        "Watchdog",
       ],
       swiftSettings: settings),
   ],

@@ -14,6 +14,8 @@ package final class JobState {
   package var waitLimit: Duration
   /// What this rank has sent and received so far.
   package internal(set) var traffic = Traffic()
+  /// Bytes that this rank has sent to each rank of the job.
+  package private(set) var sentByteCounts: [Int]
   /// An operation failed. Requests may be left in flight from here on, and MPI cannot be finalized.
   package private(set) var hasFailed = false
   /// Learns what the rank is doing, if anybody wants to know.
@@ -37,6 +39,7 @@ package final class JobState {
     self.worldRank = worldRank
     self.worldSize = worldSize
     self.waitLimit = waitLimit
+    sentByteCounts = Array(repeating: 0, count: worldSize)
   }
 
   /// Notes that the job cannot go on, and makes the error that says why.
@@ -87,6 +90,7 @@ package final class JobState {
     recorder?.sent(to: peer.index, byteCount: byteCount, tag: Int(tag.value))
     traffic.sentMessageCount += 1
     traffic.sentByteCount += byteCount
+    sentByteCounts[peer.index] += byteCount
   }
 
   /// Marks a request as done and counts what it received.

@@ -30,6 +30,8 @@ package struct FlightRecord: Hashable, Sendable {
   package var isReported: Bool
   package var heartbeatAt: UInt64
   package var finishedSteps: Int
+  /// The step that the run ends with; nil where the record does not say.
+  package var lastStep: Int?
   package var longestStep: UInt64
   package var stepNanoseconds: UInt64
   package var waitedNanoseconds: UInt64
@@ -102,6 +104,7 @@ extension FlightRecord {
     isReported = words[RecordLayout.isReported] != 0
     heartbeatAt = words[RecordLayout.heartbeatAt]
     finishedSteps = Int(truncatingIfNeeded: words[RecordLayout.finishedSteps] & 0xffff_ffff_ffff)
+    lastStep = Int(exactly: words[RecordLayout.lastStep]).flatMap { $0 > 0 ? $0 : nil }
     longestStep = words[RecordLayout.longestStep]
     stepNanoseconds = words[RecordLayout.stepNanoseconds]
     waitedNanoseconds = words[RecordLayout.waitedNanoseconds]

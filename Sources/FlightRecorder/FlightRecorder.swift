@@ -105,6 +105,9 @@ package final class FlightRecorder: @unchecked Sendable {
   /// Adds to the time that the rank has waited for others.
   package func noteWait(nanoseconds: UInt64) { waited &+= nanoseconds }
 
+  /// The run ends with this step.
+  package func plan(lastStep: Int) { store(RecordLayout.lastStep, UInt64(lastStep)) }
+
   /// A step begins.
   package func beginStep() {
     stepBegan = monotonicNanoseconds()
@@ -162,6 +165,9 @@ package final class FlightRecorder: @unchecked Sendable {
     let rank = load(RecordLayout.blamedRank)
     return rank < UInt64(rankCount) ? Int(rank) : nil
   }
+
+  /// The step that the rank is in; nil outside of steps. For any thread.
+  package var step: Int? { Int(exactly: load(RecordLayout.step)) }
 
   package var hasEnded: Bool { load(RecordLayout.endKind) != 0 }
 

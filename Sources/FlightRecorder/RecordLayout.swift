@@ -71,6 +71,9 @@ enum RecordLayout {
   /// Grows while the process reads or writes files: the watching thread's part of the rank's progress.
   static let fileCount = 289
 
+  /// The step that the run ends with; 0 where nobody has said.
+  static let lastStep = 290
+
   /// Words of a record with this many ranks and operations.
   static func wordCount(rankCount: Int, capacity: Int) -> Int {
     frontWordCount + 2 * rankCount + capacity * wordsPerOperation

@@ -10,6 +10,7 @@ struct JSONLine {
     case integers([Int])
     case flag(Bool)
     case object(JSONLine)
+    case objects([JSONLine])
     case null
   }
 
@@ -51,6 +52,11 @@ struct JSONLine {
 }
 
 extension JSONLine.Value {
+  // What is not known is null.
+  static func known(_ text: String?) -> Self { text.map { .text($0) } ?? .null }
+  static func known(_ value: Int?) -> Self { value.map { .integer($0) } ?? .null }
+  static func known(_ value: Double?, digits: Int = 6) -> Self { value.map { .real($0, digits: digits) } ?? .null }
+
   var description: String {
     switch self {
     case .text(let text): JSONLine.quoted(text)
@@ -59,6 +65,7 @@ extension JSONLine.Value {
     case .integers(let values): "[" + values.map(String.init).joined(separator: ", ") + "]"
     case .flag(let value): value ? "true" : "false"
     case .object(let line): line.description
+    case .objects(let lines): "[" + lines.map(\.description).joined(separator: ", ") + "]"
     case .null: "null"
     }
   }

@@ -17,19 +17,28 @@ package enum Job {
     }
     let console = Console(isSpeaker: environment.world.rank.index == 0)
     let watch = JobWatch(environment.world)
+    let log = RunLog(watch.recorder)
     do {
-      try perform(arguments, environment.world, console, watch)
+      try perform(arguments, environment.world, console, watch, log)
+      write(.info, "ended", exitCode: 0, to: log)
       end(environment, watch, exitCode: 0)
     } catch let refusal as Refusal where !environment.world.job.hasFailed {
       console.refuse(refusal)
+      write(refusal.kind == .stopped ? .notice : .error, refusal.message, exitCode: refusal.kind.rawValue, to: log)
       end(environment, watch, exitCode: refusal.kind.rawValue, saying: refusal.message)
     } catch {
       // Only this rank may know of it, and the others cannot be asked any more: it speaks for itself, and leaves.
       let refusal = Refusal(error)
       Console.complain(refusal.message)
+      write(.error, refusal.message, exitCode: refusal.kind.rawValue, to: log)
       watch.fail(refusal)
       environment.abandon(exitCode: refusal.kind.rawValue)
     }
+  }
+
+  /// How the job ends, in the log alone: the terminal has other words for it.
+  private static func write(_ level: Logger.Level, _ message: String, exitCode: Int32, to log: RunLog) {
+    log.logger.log(level: level, "\(message)", metadata: ["exit_code": .stringConvertible(Int(exitCode))])
   }
 
   /// Leaves together with the others.
@@ -43,10 +52,15 @@ package enum Job {
   }
 
   private static func perform(
-    _ arguments: [String], _ world: any Communicator, _ console: Console, _ watch: JobWatch
+    _ arguments: [String], _ world: any Communicator, _ console: Console, _ watch: JobWatch, _ log: RunLog
   ) throws {
     let (rank, rankCount) = (world.rank, world.size)
-    LoggingSystem.bootstrap { StandardErrorLogHandler(label: $0, rank: rank, rankCount: rankCount) }
+    LoggingSystem.bootstrap { label in
+      guard console.isSpeaker else { return RunLogHandler(log) }
+      return MultiplexLogHandler([
+        StandardErrorLogHandler(label: label, rank: rank, rankCount: rankCount), RunLogHandler(log),
+      ])
+    }
     try Launch.check(arguments, over: world)
     try watch.start(over: world)
     world.job.expect(try world.agree { try Launch.failPoints(of: rank) }) { fault in
@@ -54,7 +68,7 @@ package enum Job {
     }
     switch try parse(arguments) {
     case .help(let text): try console.write(text)
-    case .command(let command): try command.run(on: Worker(world: world, console: console, watch: watch))
+    case .command(let command): try command.run(on: Worker(world: world, console: console, watch: watch, log: log))
     }
   }
 

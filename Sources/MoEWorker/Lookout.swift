@@ -9,7 +9,7 @@ protocol LookoutCommand: ParsableCommand {
 }
 
 enum Lookout {
-  private static let commands: [any LookoutCommand.Type] = [Blame.self, Supervise.self, Watch.self]
+  private static let commands: [any LookoutCommand.Type] = [Blame.self, Status.self, Supervise.self, Watch.self]
   static let names = Set(commands.compactMap { $0.configuration.commandName })
 
   static func run(_ arguments: [String]) -> Never {

@@ -32,8 +32,12 @@ final class ProgressDisplay: TrainingObserver {
     show("\(console.isInteractive ? "\r\u{1B}[K" : "")saved \(path)\n")
   }
 
+  func notSaved(step: Int, because reason: String) {
+    warned("the checkpoint of step \(step) was not saved: \(reason)")
+  }
+
   func warned(_ message: String) {
-    if console.isSpeaker { logger.warning("\(message)") }
+    logger.warning("\(message)")
   }
 
   private func isDue(_ metrics: StepMetrics) -> Bool {

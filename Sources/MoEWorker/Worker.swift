@@ -9,14 +9,16 @@ struct Worker {
   let world: any Communicator
   let console: Console
   let watch: JobWatch
+  let log: RunLog
   /// Where each rank runs, by rank.
   let hosts: [HostSurvey]
   private let logger = Logger(label: "moe-worker")
 
-  init(world: any Communicator, console: Console, watch: JobWatch) throws {
+  init(world: any Communicator, console: Console, watch: JobWatch, log: RunLog) throws {
     self.world = world
     self.console = console
     self.watch = watch
+    self.log = log
     let own = try JSONEncoder().encode(HostSurvey.here())
     let all = try world.allGatherBytes(Array(own))
     hosts = try all.map { try JSONDecoder().decode(HostSurvey.self, from: Data($0)) }
@@ -27,9 +29,9 @@ struct Worker {
   var hostMap: HostMap { HostMap(names: hosts.map(\.machine)) }
   var hostCount: Int { hostMap.hostCount }
 
-  /// Warns of what all ranks have noticed alike.
+  /// Warns of what all ranks have noticed alike: each in its log, the speaker on the terminal.
   func warn(_ message: String) {
-    if console.isSpeaker { logger.warning("\(message)") }
+    logger.warning("\(message)")
   }
 
   /// How many threads a rank uses unless told otherwise: its share of the processors, at least one.

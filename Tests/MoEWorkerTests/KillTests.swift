@@ -43,7 +43,7 @@ import Testing
     }
     #expect(try weights("run") == weights("whole"))
     let left = try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).sorted()
-    #expect(left == ["checkpoint-38", "checkpoint-40", "metrics.jsonl", "records"])
+    #expect(left == ["checkpoint-38", "checkpoint-40", "logs", "metrics.jsonl", "records"])
   }
 
   private var isBegun: Bool { FileManager.default.fileExists(atPath: folder.file("run")) }

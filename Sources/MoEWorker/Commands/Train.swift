@@ -2,8 +2,11 @@ import ArgumentParser
 import Communication
 import ExpertParallel
 import FlightRecorder
+import Foundation
 import Kernels
 import LanguageModel
+import Logging
+import Monitoring
 import Topology
 import Training
 
@@ -47,6 +50,7 @@ struct Train: WorkerCommand {
   @OptionGroup(title: "The experts") var topology: TopologyFlags
   @OptionGroup(title: "The machine") var parallel: ParallelOptions
   @OptionGroup(title: "The machine") var run: RunOptions
+  @OptionGroup(title: "The machine") var monitoring: MonitoringOptions
   @OptionGroup(title: "The exchange") var exchange: ExchangeFlags
   @OptionGroup(title: "The exchange") var calibration: CalibrationOptions
 
@@ -75,6 +79,8 @@ struct Train: WorkerCommand {
   func run(on worker: Worker) throws {
     try parallel.check(rankCount: worker.world.size)
     run.setLimits(worker)
+    let server = try monitoring.takePort(worker)
+    defer { server?.stop() }
     let plan = try TrainingPlan(request, over: worker.world)
     let runtime = try run.makeRuntime(
       worker, expertCount: plan.model.expertCount, expertParallelSize: parallel.expertParallel)
@@ -86,15 +92,48 @@ struct Train: WorkerCommand {
     let traceFile = try trace.map { try TraceFile($0, worker) }
     runtime.experts.trace = traceFile?.recorder
     try worker.watch.keepRecords(in: output, over: worker.world)
+    worker.watch.recorder.plan(lastStep: plan.configuration.lastStep)
+    try beginLog(of: plan, worker)
     let training = try TrainingRun(plan, replacement: replacement(advice), on: runtime)
     for notice in training.plan.notices { worker.warn(notice) }
     if preset != nil && initFrom != nil { worker.warn("--preset is not used: --init-from brings its own sizes") }
     try worker.console.write(summary(of: training.plan, runtime) + "\n" + advice.description)
+    if let server { try worker.console.write("metrics      http://127.0.0.1:\(server.port)/metrics") }
     StopSignals.listen()
-    try training.train(
-      observer: ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep),
-      isStopWanted: { StopSignals.isStopWanted })
+    let observers = observers(of: training.plan, server, worker)
+    try training.train(observer: TrainingObservers(observers), isStopWanted: { StopSignals.isStopWanted })
     try traceFile?.write()
+  }
+
+  private func observers(
+    of plan: TrainingPlan, _ server: MetricsServer?, _ worker: Worker
+  ) -> [any TrainingObserver] {
+    let usual: [any TrainingObserver] = [
+      ProgressDisplay(worker.console, lastStep: plan.configuration.lastStep), RunLogObserver(worker.log),
+    ]
+    guard let server else { return usual }
+    let page = MetricsPage(
+      MetricsPage.Plan(
+        rankCount: worker.world.size, completedSteps: plan.completedSteps, lastStep: plan.configuration.lastStep,
+        expertLayers: (0..<plan.model.layerCount).filter(plan.model.hasExperts)))
+    server.start { page.text() }
+    return usual + [page]
+  }
+
+  private func beginLog(of plan: TrainingPlan, _ worker: Worker) throws(CommunicationError) {
+    let problems = try worker.log.open(in: output, over: worker.world)
+    if let first = problems.first {
+      worker.warn(first + (problems.count > 1 ? " (and \(problems.count - 1) more)" : ""))
+    }
+    worker.log.logger.info(
+      "training begins",
+      metadata: [
+        "ranks": .stringConvertible(worker.world.size),
+        "process": .stringConvertible(Int(ProcessInfo.processInfo.processIdentifier)),
+        "completed_steps": .stringConvertible(plan.completedSteps),
+        "last_step": .stringConvertible(plan.configuration.lastStep), "resumed": .stringConvertible(resume),
+        "output": .string(output),
+      ])
   }
 
   /// A topology gate routes by where experts live: they stay there.
@@ -111,6 +150,7 @@ struct Train: WorkerCommand {
     request.metrics = metrics
     request.keptCheckpoints = schedule.keep
     if let interval = schedule.checkReplicasEvery { request.replicaCheckInterval = interval == 0 ? nil : interval }
+    request.measuresLinks = monitoring.metricsPort != nil
     request.vocabularySize = model.vocabularySize
     request.experts = model.experts
     request.expertsPerToken = model.expertsPerToken

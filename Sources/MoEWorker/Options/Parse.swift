@@ -37,6 +37,11 @@ enum Parse {
     return value
   }
 
+  static func port(_ text: String) throws -> UInt16 {
+    guard let value = UInt16(text) else { throw ValidationError("a whole number from 0 to 65535 is needed") }
+    return value
+  }
+
   static func seed(_ text: String) throws -> UInt64 {
     guard let value = UInt64(text) else { throw ValidationError("a whole number from 0 to 2^64 - 1 is needed") }
     return value

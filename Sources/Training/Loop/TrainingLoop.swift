@@ -38,11 +38,14 @@ package final class TrainingLoop {
 
   /// Allocates everything that the steps need.
   ///
-  /// - Parameter replacement: lets experts change ranks; nil leaves them where they are.
+  /// - Parameters:
+  ///   - replacement: lets experts change ranks; nil leaves them where they are.
+  ///   - measuresLinks: every step says what each rank has sent to each.
   /// - Note: every rank of the job must call it: it forms groups of ranks.
   package init(
     _ configuration: TrainingConfiguration, model: MoETransformer, state: TrainingState, data: TrainingData,
-    health: StepHealth = StepHealth(), replacement: ReplacementSchedule? = nil, on runtime: ModelRuntime
+    health: StepHealth = StepHealth(), replacement: ReplacementSchedule? = nil, measuresLinks: Bool = false,
+    on runtime: ModelRuntime
   ) throws(CommunicationError) {
     let layout = state.weights.layout
     self.configuration = configuration
@@ -62,7 +65,7 @@ package final class TrainingLoop {
       topology: runtime.topology)
     gradientNorm = Self.gradientNorm(model, layout, runtime)
     self.replacement = replacement.map { ExpertReplacement($0, model.configuration, on: runtime) }
-    reports = StepReportExchange(rankCount: runtime.topology.worldSize)
+    reports = StepReportExchange(rankCount: runtime.topology.worldSize, measuresLinks: measuresLinks)
   }
 
   /// Does the next step and says what it measured.
@@ -184,7 +187,8 @@ package final class TrainingLoop {
       StepReport(
         lossSum: losses.lossSum, expertMilliseconds: timings.total.milliseconds,
         exchangeMilliseconds: timings.exchange.milliseconds,
-        exposedExchangeMilliseconds: timings.exposed.milliseconds, activationBytes: runtime.workspace.peakByteCount),
+        exposedExchangeMilliseconds: timings.exposed.milliseconds, activationBytes: runtime.workspace.peakByteCount,
+        sentByteCounts: reports.measuresLinks ? runtime.world.job.sentByteCounts : []),
       over: runtime.world)
     metrics.loss = job.lossSum / Double(batch.predictedTokenCount)
     metrics.totalLoss =
@@ -194,6 +198,7 @@ package final class TrainingLoop {
     metrics.exchangeMilliseconds = job.exchangeMilliseconds
     metrics.exposedExchangeMilliseconds = job.exposedExchangeMilliseconds
     metrics.activationBytes = job.activationBytes
+    metrics.linkByteCounts = job.sentByteCounts
     return metrics
   }
 

@@ -4,6 +4,8 @@ package protocol TrainingObserver: AnyObject {
   func finished(_ metrics: StepMetrics)
   /// A checkpoint is complete; by then the run may be some steps further.
   func saved(checkpoint path: String, step: Int)
-  /// Something went wrong, and the run goes on.
+  /// A checkpoint could not be saved, and the run goes on.
+  func notSaved(step: Int, because reason: String)
+  /// Something else went wrong, and the run goes on.
   func warned(_ message: String)
 }

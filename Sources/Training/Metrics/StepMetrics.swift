@@ -39,6 +39,13 @@ package struct StepMetrics: Hashable, Sendable {
   /// Mean cross-entropy over the held-out text after the step, if it was evaluated.
   package var heldOutLoss: Double?
 
+  // For those who look on; no part of the line of `metrics.jsonl`, which would become long.
+
+  /// Rows that each expert computed in the step, over all ranks. [layers with experts][experts]
+  package var expertRows: [[Int]] = []
+  /// Bytes that each rank has sent to each since the job began, [from · ranks + to]; empty unless the run measures them.
+  package var linkByteCounts: [Int] = []
+
   package init(step: Int) { self.step = step }
 }
 

@@ -21,6 +21,8 @@ package struct TrainingRequest: Sendable {
   /// `--check-replicas-every`: steps between comparisons of what several ranks hold; they are compared before each
   /// checkpoint too. `nil` never compares.
   package var replicaCheckInterval: Int? = 100
+  /// Every step says what each rank has sent to each.
+  package var measuresLinks = false
   /// Where the output is.
   package var files: any FileSystem = LocalFileSystem()
 

@@ -34,7 +34,8 @@ package final class TrainingRun {
     let model = MoETransformer(plan.model, layout: layout, positionCount: plan.configuration.sequenceLength)
     loop = try TrainingLoop(
       plan.configuration, model: model, state: state, data: plan.data,
-      health: plan.origin.trainerState?.health ?? StepHealth(), replacement: replacement, on: runtime)
+      health: plan.origin.trainerState?.health ?? StepHealth(), replacement: replacement,
+      measuresLinks: plan.request.measuresLinks, on: runtime)
     replicas = ReplicaCheck(world: runtime.world, topology: runtime.topology)
     checkpoints = try CheckpointSaver(
       RunDirectory(plan.request.output, files: plan.request.files), of: plan.model, layout: layout,
@@ -107,7 +108,7 @@ package final class TrainingRun {
     guard let report else { return }
     if let warning = report.warning { observer?.warned("\(report.path): \(warning)") }
     if let refusal = report.refusal {
-      observer?.warned("the checkpoint of step \(report.step) was not saved: \(refusal.message)")
+      observer?.notSaved(step: report.step, because: refusal.message)
     } else {
       observer?.saved(checkpoint: report.path, step: report.step)
     }

@@ -2,31 +2,46 @@ import Glibc
 
 /// A TCP socket that never blocks; what goes wrong with it is its end. The file holds the system calls that have no safe
 /// form.
-struct Socket {
+package struct Socket: Sendable {
   let descriptor: Int32
 
   /// A socket that listens on all interfaces, at a port that the system chooses; nil where it refuses.
-  static func listen() -> (socket: Socket, port: UInt16)? {
+  static func listen() -> (socket: Socket, port: UInt16)? { try? listen(at: 0, port: 0) }
+
+  /// A socket that listens on the loopback interface alone.
+  ///
+  /// - Parameter port: 0 lets the system choose.
+  package static func listenOnLoopback(port: UInt16) throws(SocketError) -> (socket: Socket, port: UInt16) {
+    try listen(at: UInt32(0x7f00_0001).bigEndian, port: port)
+  }
+
+  private static func listen(at host: UInt32, port: UInt16) throws(SocketError) -> (socket: Socket, port: UInt16) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | nonBlocking, 0)
-    guard descriptor >= 0 else { return nil }
+    guard descriptor >= 0 else { throw SocketError(code: errno) }
+    var yes: Int32 = 1
+    // Connections of a process that is gone do not keep its port from the next one.
+    unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = host
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let port = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+    let isListening = unsafe withUnsafeMutablePointer(to: &address) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Bool in
         unsafe bind(descriptor, address, length) == 0 && Glibc.listen(descriptor, 1024) == 0
           && getsockname(descriptor, address, &length) == 0
       }
     }
-    guard port else {
+    guard isListening else {
+      let error = SocketError(code: errno)
       Glibc.close(descriptor)
-      return nil
+      throw error
     }
     return (Socket(descriptor: descriptor), UInt16(bigEndian: address.sin_port))
   }
 
   /// The next process that knocks.
-  func accept() -> Socket? {
+  package func accept() -> Socket? {
     let descriptor = Glibc.accept(descriptor, nil, nil)
     guard descriptor >= 0 else { return nil }
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
@@ -67,9 +82,9 @@ struct Socket {
     return self
   }
 
-  enum Received { case bytes([UInt8]), nothing, end }
+  package enum Received { case bytes([UInt8]), nothing, end }
 
-  func receive() -> Received {
+  package func receive() -> Received {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     let count = unsafe recv(descriptor, &bytes, bytes.count, 0)
     if count > 0 { return .bytes(Array(bytes.prefix(count))) }
@@ -77,7 +92,7 @@ struct Socket {
   }
 
   /// Sends as much as there is room for, and says how much; nil when the connection is gone.
-  func send(_ bytes: ArraySlice<UInt8>) -> Int? {
+  package func send(_ bytes: ArraySlice<UInt8>) -> Int? {
     let count = unsafe bytes.withUnsafeBytes {
       unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
     }
@@ -85,11 +100,16 @@ struct Socket {
     return errno == EAGAIN || errno == EINTR ? 0 : nil
   }
 
-  func close() { Glibc.close(descriptor) }
+  package func close() { Glibc.close(descriptor) }
 
-  /// Waits until one of the sockets has something to say, but no longer than this.
-  static func wait(for sockets: [Socket], milliseconds: Int32) {
-    var queries = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+  /// Nothing more will be sent: the other end sees it after what is still on its way.
+  package func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+  /// Waits until one of the sockets has something to say, or one of the others has room again, but no longer than this.
+  package static func wait(for sockets: [Socket], roomOf others: [Socket] = [], milliseconds: Int32) {
+    var queries =
+      sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      + others.map { pollfd(fd: $0.descriptor, events: Int16(POLLOUT), revents: 0) }
     _ = unsafe poll(&queries, nfds_t(queries.count), milliseconds)
   }
 
@@ -115,4 +135,16 @@ struct Socket {
     }
     return others + loopback
   }
+}
+
+/// Why the system refused a socket.
+package struct SocketError: Error, Hashable, Sendable, CustomStringConvertible {
+  private let code: Int32
+
+  init(code: Int32) { self.code = code }
+
+  /// Another process listens there.
+  package var isTaken: Bool { code == EADDRINUSE }
+  package var isForbidden: Bool { code == EACCES || code == EPERM }
+  package var description: String { unsafe String(cString: strerror(code)) }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A thread that takes no signals: those of the process go to its own thread.
-struct WatchThread: @unchecked Sendable {
+package struct WatchThread: @unchecked Sendable {
   private let thread: pthread_t
 
   private final class Body {
@@ -9,7 +9,7 @@ struct WatchThread: @unchecked Sendable {
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
-  init(_ run: @escaping @Sendable () -> Void) {
+  package init(_ run: @escaping @Sendable () -> Void) {
     var (all, before) = (sigset_t(), sigset_t())
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
@@ -26,7 +26,7 @@ struct WatchThread: @unchecked Sendable {
     self.thread = thread
   }
 
-  func join() { _ = pthread_join(thread, nil) }
+  package func join() { _ = pthread_join(thread, nil) }
 }
 
 /// Ends the process where nothing else may run any more.
@@ -47,24 +47,24 @@ func askLauncherToEnd(_ descriptor: Int32, exitCode: Int32) {
 }
 
 /// What wakes a watching thread that sleeps in `poll`.
-struct Bell {
+package struct Bell: Sendable {
   /// Can be waited for like a socket.
-  let ear: Socket
+  package let ear: Socket
   private let cord: Int32
 
-  init() {
+  package init() {
     let ends = makePipe()
     for end in [ends.read, ends.write] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
     ear = Socket(descriptor: ends.read)
     cord = ends.write
   }
 
-  func ring() {
+  package func ring() {
     var byte: UInt8 = 1
     unsafe _ = write(cord, &byte, 1)
   }
 
-  func hush() {
+  package func hush() {
     var bytes = [UInt8](repeating: 0, count: 16)
     unsafe _ = read(ear.descriptor, &bytes, bytes.count)
   }

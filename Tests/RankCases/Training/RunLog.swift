@@ -47,6 +47,9 @@ struct RunLog {
 
     func finished(_ metrics: StepMetrics) { self.metrics.append(metrics) }
     func saved(checkpoint path: String, step: Int) { checkpoints.append(path) }
+    func notSaved(step: Int, because reason: String) {
+      warnings.append("the checkpoint of step \(step) was not saved: \(reason)")
+    }
     func warned(_ message: String) { warnings.append(message) }
   }
 
