@@ -164,8 +164,8 @@ let package = Package(
     .testTarget(
       name: "MoEWorkerTests",
       dependencies: [
-        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Monitoring", "Tensors", "TestSupport", "Tracing",
-        "Watchdog",
+        "Checkpoints", "FlightRecorder", "LanguageModel", "MoEWorker", "Monitoring", "Tensors", "TestSupport",
+        "Tracing", "Watchdog",
       ],
       swiftSettings: settings),
   ],

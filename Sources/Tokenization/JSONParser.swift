@@ -95,20 +95,33 @@ struct JSONParser {
 
   private mutating func number() throws(TokenizerError) -> JSONValue {
     let start = position
-    while let byte = current, Self.isNumberByte(byte) { position += 1 }
+    skip(UInt8(ascii: "-"))
+    let firstDigit = position
+    try digits()
+    guard position == firstDigit + 1 || text[firstDigit] != UInt8(ascii: "0") else {
+      throw failure("a number starts with 0")
+    }
+    if skip(UInt8(ascii: ".")) { try digits() }
+    if skip(UInt8(ascii: "e")) || skip(UInt8(ascii: "E")) {
+      if !skip(UInt8(ascii: "+")) { skip(UInt8(ascii: "-")) }
+      try digits()
+    }
     let digits = String(decoding: text[start..<position], as: UTF8.self)
     if let integer = Int(digits) { return .integer(integer) }
-    guard let number = Double(digits) else { throw failure("\(digits) is no number") }
+    guard let number = Double(digits), number.isFinite else { throw failure("\(digits) is no number") }
     return .number(number)
   }
 
-  private static func isNumberByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."),
-      UInt8(ascii: "e"), UInt8(ascii: "E"):
-      true
-    default: false
-    }
+  private mutating func digits() throws(TokenizerError) {
+    let start = position
+    while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+    guard position > start else { throw failure("a digit is missing") }
+  }
+
+  @discardableResult private mutating func skip(_ byte: UInt8) -> Bool {
+    guard current == byte else { return false }
+    position += 1
+    return true
   }
 }
 

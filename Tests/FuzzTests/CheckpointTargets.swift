@@ -4,7 +4,7 @@ import TestSupport
 
 /// The files of models and checkpoints.
 enum CheckpointTargets {
-  static let all = [json, safetensors, configuration, index, manifest, foundModel, instruction]
+  static let all = [json, safetensors, safetensorsJSON, configuration, index, manifest, foundModel, instruction]
 
   private static let json = FuzzTarget(
     "JSON", refusal: JSONError.self,
@@ -28,7 +28,29 @@ enum CheckpointTargets {
       file(#"{"x":{"dtype":"F4","shape":[3,2],"data_offsets":[0,3]}}   "#, dataCount: 3), file("{}", dataCount: 0),
     ],
     words: ["dtype", "shape", "data_offsets", "__metadata__", "F64", "I8", "BOOL", "F6_E2M3", "C64", "[0,0]", "\"a\""]
-  ) { input in
+  ) { try readSafetensors($0) }
+
+  /// The same with the length always right, which a change of the JSON would make wrong.
+  private static let safetensorsJSON = FuzzTarget(
+    safetensorsJSONName, refusal: CheckpointError.self,
+    seeds: FuzzTargets.bytes([
+      #"{"__metadata__":{"format":"pt","k":"v"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"#
+        + #""b":{"dtype":"BF16","shape":[],"data_offsets":[24,26]},"c":{"dtype":"U8","shape":[0],"data_offsets":[26,26]}}"#,
+      #"{"x":{"dtype":"F6_E2M3","shape":[4,2],"data_offsets":[0,6]},"y":{"dtype":"I8","shape":[20],"data_offsets":[6,26]}}"#,
+    ]),
+    words: [
+      "dtype", "shape", "data_offsets", "__metadata__", "F64", "I8", "BOOL", "F4", "C64", "[0,0]", "\"a\"", "26", "24",
+      "\"k\":\"w\",", "\"e\u{301}\":\"1\",\"é\":\"2\",",
+    ]
+  ) { try readSafetensors(safetensorsFile(json: $0)) }
+
+  static let safetensorsJSONName = "safetensors JSON"
+
+  static func safetensorsFile(json: [UInt8]) -> [UInt8] {
+    FuzzTargets.bytes([UInt64(json.count)]) + json + [UInt8](repeating: 7, count: 26)
+  }
+
+  private static func readSafetensors(_ input: [UInt8]) throws {
     // A file that is too short for the length has no header to speak of.
     guard input.count >= SafetensorsHeader.lengthFieldByteCount else { throw CheckpointError(.malformed, "f", "short") }
     let count = try SafetensorsHeader.jsonByteCount(

@@ -15,10 +15,11 @@ enum TokenizerTargets {
       file(
         preTokenizer: #"{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},"#
           + #"{"type":"Split","pattern":{"Regex":"\\p{L}+|\\s+(?!\\S)|[^a-c]"},"behavior":"Isolated","invert":false},"#
-          + #"{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}"#,
+          + #"{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]}"#,
         normalizer: #"{"type":"Sequence","normalizers":[{"type":"NFC"}]}"#,
         postProcessor: #"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},"#
-          + #"{"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"<s>":{"id":"<s>","ids":[9],"tokens":["<s>"]}}}"#),
+          + #"{"Sequence":{"id":"A","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},"#
+          + #"{"Sequence":{"id":"B","type_id":1}}],"special_tokens":{"<s>":{"id":"<s>","ids":[9],"tokens":["<s>"]}}}"#),
     ]),
     words: [
       "added_tokens", "vocab", "merges", "\"a b\"", "[\"a\",\"b\"]", "NFC", "NFKC", "lstrip", "ignore_merges", "Regex",
@@ -41,7 +42,8 @@ enum TokenizerTargets {
     let pattern = JSONValue.string(String(decoding: input, as: UTF8.self)).description
     let json = file(
       preTokenizer: #"{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":\#(pattern)},"#
-        + #""behavior":"Isolated"},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}"#)
+        + #""behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]}"#
+    )
     try use(try Tokenizer(contentsOf: Array(json.utf8)), json: Array(json.utf8))
   }
 
@@ -53,7 +55,7 @@ enum TokenizerTargets {
       + #""pre_tokenizer":\#(preTokenizer),"post_processor":\#(postProcessor),"#
       + #""decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},"#
       + #""model":{"type":"BPE","dropout":null,"unk_token":null,"byte_fallback":false,"ignore_merges":false,"#
-      + #""vocab":{"a":0,"b":1,"ab":2,"Ġ":3,"Ġab":4,"1":5,"Ċ":6,"aa":7,"!":8},"merges":["a b","Ġ ab",["a","a"]]}}"#
+      + #""vocab":{"a":0,"b":1,"ab":2,"Ġ":3,"Ġab":4,"1":5,"Ċ":6,"aa":7,"!":8},"merges":["a b","Ġ ab","a a"]}}"#
   }
 
   private static func use(_ tokenizer: Tokenizer, json: [UInt8]) throws {

@@ -38,7 +38,8 @@ struct HostileTokenizerTests {
     arguments: [
       "", " ", "{", "[1,", "nul", "{\"a\":1}x", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\q\"", "{1:2}",
       "{\"a\" 1}",
-      "-", "1e", "\"\u{1}\"", String(repeating: "[", count: 100_000), String(repeating: "{\"a\":", count: 100_000),
+      "-", "1e", "1.", "00", "-01", "1e+", "1e999", "\"\u{1}\"", String(repeating: "[", count: 100_000),
+      String(repeating: "{\"a\":", count: 100_000),
     ])
   func notJSON(text: String) { #expect(message(Array(text.utf8)).hasPrefix("not JSON")) }
 
