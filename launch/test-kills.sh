@@ -108,7 +108,8 @@ while [ "$killed" -lt "$kills" ]; do
     fi
   done
   cmp "$scratch/whole/$weights" "$output/$weights" || refuse "the weights differ after $killed kills" 1
-  leftovers=$(find "$output" -mindepth 1 -maxdepth 1 ! -name 'checkpoint-*[0-9]' ! -name metrics.jsonl)
+  leftovers=$(find "$output" -mindepth 1 -maxdepth 1 ! -name 'checkpoint-*[0-9]' ! -name metrics.jsonl \
+    ! -name records ! -name logs)
   [ -z "$leftovers" ] || refuse "left over: $leftovers" 1
   rm -rf "$output"
   finished=$((finished + 1))
