@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The long form of the fuzz tests: 10^7 changed inputs for every parser of data from outside. Says of each parser how many
-# it read and how many it refused. An input that ends the process or hangs is named with the command that runs it alone.
+# The long form of the fuzz tests: 10^7 changed inputs for every parser of data from outside. Says of each parser how
+# many it read and how many it refused. An input that ends the process or hangs is named with the command that runs it
+# alone.
 #
 #   launch/fuzz.sh [COUNT [SEED [FIRST]]]      10000000 inputs a parser, seed 1, from input 0
 #

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A long training run that must not grow: the resident memory of every rank is sampled every five seconds, and after a
-# warm-up of a fifth of the time it must rise by less than a MiB a minute or end at most 1 % above where it was. Then the
-# run is asked to stop, and must leave its checkpoints, metrics and records and nothing else: no process, no lock, no
-# temporary file, no shared memory.
+# warm-up of a fifth of the time it must rise by less than a MiB a minute or end at most 1 % above where it was. Then
+# the run is asked to stop, and must leave its checkpoints, metrics and records and nothing else: no process, no lock,
+# no temporary file, no shared memory.
 #
 #   launch/soak.sh [--minutes N] [--ranks N]      10 minutes, 4 ranks
 set -euo pipefail
@@ -39,7 +39,8 @@ all_processes() {
   rank_processes
   for process in $(pgrep -f '^moe-worker watch |^[^ ]*/moe-worker watch ' || true); do
     # A watch of another job has another temporary folder.
-    if grep --quiet --null-data --fixed-strings --line-regexp "TMPDIR=$TMPDIR" "/proc/$process/environ" 2>/dev/null; then
+    if grep --quiet --null-data --fixed-strings --line-regexp "TMPDIR=$TMPDIR" \
+      "/proc/$process/environ" 2>/dev/null; then
       printf '%s\n' "$process"
     fi
   done
