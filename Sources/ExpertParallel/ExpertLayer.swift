@@ -15,13 +15,6 @@ package struct ExpertLayerSaved: Sendable {
   /// How many experts of this layer are computed on other ranks as well.
   package var shadowedExpertCount: Int { shadows.plan.chains.count }
 
-  /// The first of this rank's experts, slot after slot, that has made something else than numbers of its rows.
-  package var firstFaultyExpert: Int? {
-    (0..<plan.received.expertCount).first {
-      !areFinite(activations.h[rows: plan.received.group(LocalExpert($0))].buffer)
-    }
-  }
-
   /// Rows that each of this rank's experts computed. [e]
   package var rowCounts: [Int] { plan.received.groupCounts }
 }
@@ -73,6 +66,16 @@ extension ExpertRuntime {
     group.activity = activity
     return ExpertLayerSaved(
       plan: exchangePlan, activations: activations, relayCounts: arrived.counts, shadows: shadows)
+  }
+
+  /// The first expert of a layer, shadows included, that has made something else than numbers of its rows on this rank.
+  package func firstFaultyExpert(in saved: ExpertLayerSaved, layer: Int) -> Int? {
+    let received = saved.plan.received
+    let faulty = (0..<received.expertCount).first {
+      !areFinite(saved.activations.h[rows: received.group(LocalExpert($0))].buffer)
+    }
+    let slots = Array(hostedSlots) + saved.shadows.experts.map(\.index)
+    return faulty.map { arrangement(ofLayer: layer).expertOfSlot[slots[$0]] }
   }
 
   /// The gradients of `forward`: of the experts' weights, of the tokens and of the gate weights.

@@ -23,8 +23,10 @@ extension MoETransformer {
       let (input, first) = (saved.blocks[index], 1 + index * Self.placesOfALayer)
       let layer = block.layer
       if !areFinite(input.saved.feedForwardInput.buffer) { return fault(first, "layer \(layer), attention") }
-      if let slot = input.saved.feedForward.firstFaultyExpert {
-        return fault(first + 1, "layer \(layer), expert \(runtime.experts.hostedExperts(ofLayer: layer)[slot])")
+      if case .experts(let saved) = input.saved.feedForward,
+        let expert = runtime.experts.firstFaultyExpert(in: saved.experts, layer: layer)
+      {
+        return fault(first + 1, "layer \(layer), expert \(expert)")
       }
       let output = index + 1 < blocks.count ? saved.blocks[index + 1].x : saved.output
       if !areFinite(output.buffer) { return fault(first + 2, "layer \(layer), feed-forward") }
@@ -55,14 +57,5 @@ extension MoETransformer {
   /// Gives the memory of a forward pass back that no backward pass is going to follow.
   package func discard(_ saved: consuming Saved, on runtime: ModelRuntime) {
     runtime.workspace.release(to: saved.start)
-  }
-}
-
-extension FeedForward.Saved {
-  fileprivate var firstFaultyExpert: Int? {
-    switch self {
-    case .dense: nil
-    case .experts(let saved): saved.experts.firstFaultyExpert
-    }
   }
 }

@@ -12,7 +12,8 @@ enum TrainingTargets {
       #"{"version":1,"step":40,"text":{"sequenceCount":12,"digest":"00112233445566aa"},"configuration":{"stepCount":100,"#
         + #""sequenceLength":32,"batchSequences":4,"microBatchSequences":2,"learningRate":0.001,"schedule":"cosine","#
         + #""warmUpSteps":10,"optimizer":{"beta1":0.9,"beta2":0.95,"epsilon":1e-8,"weightDecay":0.1},"gradientClip":1,"#
-        + #""seed":7,"stopAfter":50,"checkpointEvery":10,"evaluateEvery":5}}"#
+        + #""seed":7,"stopAfter":50,"checkpointEvery":10,"evaluateEvery":5,"mostSkippedSteps":2},"#
+        + #""health":{"losses":[3.5,3.25],"logNorms":[0.5,-0.25],"skippedInARow":1}}"#
     ]), words: ["capacityFactor", "stopAfter", "constant", "version"]
   ) { input in
     let state = try TrainerState(json: input, path: "t")
@@ -20,6 +21,11 @@ enum TrainingTargets {
     try state.configuration.validate(maximumPositions: 64)
     let rate = state.configuration.learningRateSchedule.rate(step: state.step)
     try hold(rate.isFinite, "the learning rate is \(rate)")
+    if var health = state.health {
+      _ = health.judge(loss: 3, gradientNorm: 1)
+      health.skip()
+      health.accept(loss: 3, gradientNorm: 1)
+    }
     _ = state.configuration.savesAfter(step: state.step)
     _ = state.configuration.evaluatesAfter(step: state.step)
     try hold(try TrainerState(json: state.json(), path: "t") == state, "it is not read back as it was written")

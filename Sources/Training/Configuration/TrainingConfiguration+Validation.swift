@@ -6,7 +6,7 @@ extension TrainingConfiguration {
   var hasBelievableCounts: Bool {
     let counts = [
       stepCount, sequenceLength, batchSequences, microBatchSequences, warmUpSteps, stopAfter ?? 0, checkpointEvery ?? 0,
-      evaluateEvery ?? 0,
+      evaluateEvery ?? 0, mostSkippedSteps ?? 0,
     ]
     return counts.allSatisfy { (0...Self.largestCount).contains($0) }
   }

@@ -29,6 +29,12 @@ package struct StepHealth: Codable, Hashable, Sendable {
 
   package init() {}
 
+  /// Whether a run can have left it. What comes from a file is asked this before all else.
+  var isBelievable: Bool {
+    max(losses.count, logNorms.count) <= Self.windowLength
+      && (0...TrainingConfiguration.largestCount).contains(skippedInARow)
+  }
+
   /// What to think of a step before its update.
   package func judge(loss: Double, gradientNorm: Double) -> Verdict {
     guard loss.isFinite, gradientNorm.isFinite else { return .noNumber }

@@ -83,11 +83,11 @@ package final class TrainingLoop {
     let losses = try accumulateGradients(of: batch)
     var metrics = try measure(losses, of: batch, step: number)
     metrics.notice = try finding(metrics, of: batch)
-    if metrics.notice != nil, health.skippedInARow < configuration.mostSkippedSteps ?? 0 {
+    if metrics.notice != nil, mayLeaveOut {
       health.skip()
       metrics.isSkipped = true
     } else {
-      health.accept(loss: metrics.loss, gradientNorm: metrics.gradientNorm)
+      health.accept(loss: metrics.totalLoss, gradientNorm: metrics.gradientNorm)
       update(number: number, gradientNorm: metrics.gradientNorm, learningRate: metrics.learningRate)
     }
 
@@ -213,7 +213,7 @@ package final class TrainingLoop {
     case .spike(let excess): return "step \(metrics.step) has \(excess) the steps before it"
     case .noNumber:
       let finding = "step \(metrics.step) has no numbers any more from \(try firstFault(of: batch)) on"
-      guard health.skippedInARow < configuration.mostSkippedSteps ?? 0 else {
+      guard mayLeaveOut else {
         throw TrainingError(
           .diverged,
           "\(finding): go on from the last checkpoint with a smaller --learning-rate, or with --skip-bad-steps"
@@ -222,6 +222,8 @@ package final class TrainingLoop {
       return finding
     }
   }
+
+  private var mayLeaveOut: Bool { health.skippedInARow < configuration.mostSkippedSteps ?? 0 }
 
   /// Where the numbers of a step end. Its forward passes are done once more, which gives the same bits.
   private func firstFault(of batch: TrainingData.Batch) throws -> String {

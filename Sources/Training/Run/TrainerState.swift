@@ -40,7 +40,8 @@ package struct TrainerState: Codable, Hashable, Sendable {
         "\(path)/trainer_state.json has version \(version) and step \(step); this program reads version "
           + "\(Self.currentVersion)")
     }
-    guard step <= TrainingConfiguration.largestCount, configuration.hasBelievableCounts else {
+    guard step <= TrainingConfiguration.largestCount, configuration.hasBelievableCounts, health?.isBelievable ?? true
+    else {
       throw TrainingError(
         .unreadableState,
         "\(path)/trainer_state.json has numbers that no run has: remove the checkpoint to go on from the one before")

@@ -1,5 +1,7 @@
 import Communication
+import ExpertParallel
 import LanguageModel
+import Planning
 import Tensors
 package import TestSupport
 import Topology
@@ -64,6 +66,31 @@ package let integrityCases: [RankCase] = [
         "\(place) is not in: \(message)")
       context.expect(run.weights == before, "the weights have changed")
     }
+  },
+
+  RankCase("integrity: an expert without numbers is named where a shadow of it computes", ranks: [2, 3, 4]) { context in
+    var scenario = TrainingScenario.small
+    scenario.expertParallelSize = context.size
+    let run = try scenario.begin(over: context.world)
+    let owner = Rank(context.size - 1)
+    let plan = ShadowPlan([.init(expert: GlobalExpert(3), owner: owner, ranks: (0..<owner.index).map(Rank.init))])
+    run.rank.runtime.experts.chooseShadows = { _, _ in plan }
+    _ = try run.advance(1)
+    spoil(run, "model.layers.1.block_sparse_moe.experts.3.w1.weight")
+    let refusal = context.expectError(Refusal.self) { _ = try run.advance(1) }
+    let message = refusal?.message ?? ""
+    // The first rank that has rows of it; the owner computes those of no other rank.
+    context.expect(
+      message.contains("layer 1, expert 3, on rank ") && !message.contains("on \(owner) on"), message)
+  },
+
+  RankCase("integrity: no step of a sound run stands out, whatever the balance loss weighs", ranks: [1, 2]) { context in
+    var scenario = TrainingScenario.small
+    scenario.model.balanceLossCoefficient = 10
+    scenario.configuration.stepCount = 60
+    let metrics = try scenario.run(over: context.world, steps: 60)
+    context.expectEqual(metrics.compactMap(\.notice), [])
+    context.expect(metrics.allSatisfy { $0.totalLoss > 3 * $0.loss }, "the balance loss weighs little")
   },
 
   RankCase("integrity: the gradient that was spoilt first is the one nearest to the loss", ranks: [1]) { context in
