@@ -3,6 +3,7 @@ import FlightRecorder
 import Foundation
 import Logging
 import Synchronization
+import Training
 
 /// What one rank writes down about a run, for programs: JSON objects, a line each, in a file of the rank's own.
 ///
@@ -10,7 +11,7 @@ import Synchronization
 /// leaves none. A file that cannot be written is no reason to lose the run.
 final class RunLog: Sendable {
   private struct State {
-    var file: LogFile?
+    var file: LineFile?
     var kept: [String] = []
     var hasFailed = false
   }
@@ -45,7 +46,7 @@ final class RunLog: Sendable {
     do {
       try FileManager.default.createDirectory(
         at: URL(fileURLWithPath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
-      let file = try LogFile(appendingTo: path)
+      let file = try LineFile(appendingTo: path)
       state.withLock { state in
         state.file = file
         for line in state.kept { append(line, &state) }

@@ -4,20 +4,15 @@ package import Foundation
 /// known. One rank writes it.
 package final class MetricsFile {
   private let path: String
-  private let handle: FileHandle
-  /// Where the last whole line ends.
-  private var end: UInt64
+  private var lines: LineFile
 
   private init(path: String) throws(TrainingError) {
     guard let handle = FileHandle(forWritingAtPath: path) else {
       throw TrainingError(.inputOutput, "\(path) cannot be written; check its permissions or name another --metrics")
     }
     self.path = path
-    self.handle = handle
-    end = (try? handle.seekToEnd()) ?? 0
+    lines = LineFile(handle, end: (try? handle.seekToEnd()) ?? 0)
   }
-
-  deinit { try? handle.close() }
 
   /// Refuses a place where no new run's measurements can go, before anything is made: a file that has lines is somebody's
   /// results.
@@ -63,12 +58,7 @@ package final class MetricsFile {
 
   /// Writes a line. One that cannot be written whole leaves nothing, and others may follow.
   package func append(_ metrics: StepMetrics) throws(TrainingError) {
-    let line = Data((metrics.jsonLine + "\n").utf8)
-    do {
-      try handle.write(contentsOf: line)
-      end += UInt64(line.count)
-    } catch {
-      try? handle.truncate(atOffset: end)
+    do { try lines.append(metrics.jsonLine) } catch {
       throw TrainingError(.inputOutput, "\(path) cannot be written: \(error.localizedDescription)")
     }
   }
