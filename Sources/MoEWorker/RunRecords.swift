@@ -1,7 +1,6 @@
 import Communication
 import FlightRecorder
 import Foundation
-import Glibc
 import Watchdog
 
 /// The records of a run.
@@ -36,7 +35,7 @@ struct RunRecords {
     let now = UInt64(max(0, Date().timeIntervalSince1970 * 1e9))
     return ranks.contains { record in
       let beat = record.wallTime(record.heartbeatAt)
-      return record.end == nil && now < beat &+ Self.moment && kill(pid_t(record.processID), 0) == 0
+      return record.end == nil && now < beat &+ Self.moment && RunningProcess(record.processID) != nil
     }
   }
 

@@ -1,5 +1,6 @@
 import FlightRecorder
 import Foundation
+import MoEWorker
 import Testing
 import Watchdog
 
@@ -15,9 +16,7 @@ struct FaultyRun {
   init(_ faults: String, ranks: Int = 4, _ more: [String] = []) throws {
     folder = try Folder()
     let text = try folder.write("text.txt", SampleText.make(bytes: 40_000))
-    let arguments =
-      ["train", "--corpus", text, "--output", folder.file("run"), "--checkpoint-every", "2", "--evaluate-every", "2"]
-      + SmallRun.flags + more
+    let arguments = SmallRun.training(on: text, into: folder.file("run"), ["--evaluate-every", "2"] + more)
     // Only a run that goes on loads anything.
     let loads = faults.contains("phase=load")
     if loads { _ = try Program.run(arguments + ["--stop-after", "2"], ranks: ranks) }
@@ -40,17 +39,11 @@ struct FaultyRun {
     let deadline = Date(timeIntervalSinceNow: 1)
     var alive = processes
     repeat {
-      alive = processes.filter(Self.isRunning)
+      // One that has ended is listed until its parent asks for it: in a container that takes a while, and says nothing.
+      alive = processes.filter { RunningProcess($0) != nil }
       Thread.sleep(forTimeInterval: 0.02)
     } while !alive.isEmpty && Date() < deadline
     return alive
-  }
-
-  /// A process that has ended is listed until its parent asks for it: in a container that may take a while, and says nothing.
-  private static func isRunning(_ process: Int) -> Bool {
-    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
-    // `123 (name) S …`: the name may hold anything.
-    return !(text.split(separator: ")").last ?? "").hasPrefix(" Z")
   }
 }
 

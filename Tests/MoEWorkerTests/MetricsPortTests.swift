@@ -13,7 +13,7 @@ import Testing
   }
 
   private func training(_ output: String, _ more: String...) -> [String] {
-    ["train", "--corpus", text, "--output", folder.file(output), "--checkpoint-every", "2"] + SmallRun.flags + more
+    SmallRun.training(on: text, into: folder.file(output), more)
   }
 
   /// Starts a long run, and asks it for its page once a checkpoint is there.

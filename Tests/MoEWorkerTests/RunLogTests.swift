@@ -13,8 +13,8 @@ import Testing
 
   private func train(_ more: String..., ranks: Int = 2, faults: String? = nil) throws -> Program.Outcome {
     try Program.run(
-      ["train", "--corpus", text, "--output", folder.file("run"), "--checkpoint-every", "2"] + SmallRun.flags + more,
-      ranks: ranks, environment: faults.map { ["SWITCHYARD_FAILPOINT": $0] } ?? [:])
+      SmallRun.training(on: text, into: folder.file("run"), more), ranks: ranks,
+      environment: faults.map { ["SWITCHYARD_FAILPOINT": $0] } ?? [:])
   }
 
   private struct Line: Decodable {

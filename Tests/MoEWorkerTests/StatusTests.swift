@@ -14,7 +14,7 @@ import Testing
   }
 
   private func training(_ more: String...) -> [String] {
-    ["train", "--corpus", text, "--output", folder.file("run"), "--checkpoint-every", "2"] + SmallRun.flags + more
+    SmallRun.training(on: text, into: folder.file("run"), more)
   }
 
   private func status() throws -> String {

@@ -13,11 +13,8 @@ import Testing
   }
 
   private func training(_ output: String, ranks: Int = 2, _ more: [String] = []) -> [String] {
-    [
-      Program.launcher, "-np", "\(ranks)", Program.executable, "train", "--corpus", text, "--output",
-      folder.file(output),
-      "--checkpoint-every", "2",
-    ] + SmallRun.flags + more
+    [Program.launcher, "-np", "\(ranks)", Program.executable]
+      + SmallRun.training(on: text, into: folder.file(output), more)
   }
 
   private func supervise(_ command: [String], restarts: Int, faults: String = "") throws -> Program.Outcome {

@@ -142,6 +142,11 @@ enum SmallRun {
   static let flags = [
     "--preset", "tiny", "--vocabulary-size", "280", "--steps", "6", "--sequence-length", "32", "--batch-tokens", "256",
   ]
+
+  /// Such a run, with a checkpoint every two steps.
+  static func training(on text: String, into output: String, _ more: [String] = []) -> [String] {
+    ["train", "--corpus", text, "--output", output, "--checkpoint-every", "2"] + flags + more
+  }
 }
 
 /// Text that is the same every time, of words that follow one another with some regularity.

@@ -2,12 +2,12 @@ import Foundation
 import Glibc
 
 /// A process of this machine as the kernel lists it.
-struct RunningProcess {
+package struct RunningProcess {
   /// Seconds since 1970.
   let startedAt: Double
 
   /// Nil where there is none; one that has ended and that nobody has asked for counts as none.
-  init?(_ number: Int) {
+  package init?(_ number: Int) {
     guard let text = FileManager.default.contents(atPath: "/proc/\(number)/stat"), let boot = Self.bootedAt else {
       return nil
     }
