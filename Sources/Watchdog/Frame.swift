@@ -9,7 +9,7 @@ package struct Frame: Hashable {
     case record
     /// The process dies from the signal in the content's byte.
     case dying
-    /// The process leaves in an orderly way.
+    /// The process leaves in an orderly way: its last record.
     case goodbye
     /// Of rank 0: the limits, and the folder of the records.
     case limits

@@ -50,7 +50,7 @@ struct SpokeWatch {
       switch shared.state.withLock({ $0.wish }) {
       case .goOn: break
       case .sayGoodbye:
-        connection?.finish(with: Frame(.goodbye))
+        connection?.finish(with: Frame(.goodbye, shared.recorder.snapshot()))
         return
       case .tellOfEnd:
         connection?.finish(with: Frame(.record, shared.recorder.snapshot()))

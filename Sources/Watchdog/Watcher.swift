@@ -19,6 +19,8 @@ package struct Watcher {
   private var stragglers: StragglerWatch
   private var pulse = Pulse()
   private var goneCount = 0
+  /// Ranks have left together with another exit code than 0, which the launcher must not lose.
+  private var hasExitCode = false
   private var failure: Failure?
 
   /// From the first sign that the job fails.
@@ -79,7 +81,7 @@ package struct Watcher {
       if isOver, failure?.isReported ?? true, isLate || goneCount == rankCount { break }
       if let orphanedAt, now - orphanedAt > Self.longestMourning { return }
     }
-    outliveRankZero()
+    if hasExitCode { outliveRankZero() }
   }
 
   private func outliveRankZero() {
@@ -148,6 +150,7 @@ package struct Watcher {
         note(signal: Int32(frame.content.first ?? 0), of: rank, at: now)
         lose(rank, at: now)
       case .goodbye:
+        if let end = try? FlightRecord(frame.content).end, end.code != 0 { hasExitCode = true }
         forget(rank)
       case .limits:
         limits = HeartbeatLimits(bytes: frame.content) ?? limits
