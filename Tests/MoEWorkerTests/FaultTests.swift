@@ -104,10 +104,12 @@ struct FaultyRun {
     for text in fault.saying { #expect("\(report)".contains(text), "\(text) is missing: \(report)") }
     #expect(run.outcome.errors.components(separatedBy: "the job failed").count == 2, "\(run.outcome)")
     #expect(run.survivors.isEmpty)
-    // From the rank's last act to the end: the limit and two seconds.
+    // From the rank's last act to the end: the limit, which is longer where steps are, and two seconds.
     let record = try #require(run.records.first { $0.rank == fault.culprits[0] })
     let stood = Double(record.wallTime(record.operations.last?.time ?? 0)) / 1e9
-    #expect(run.endedAt.timeIntervalSince1970 - stood < 3, "\(report)")
+    let longestStep = run.records.map(\.longestStep).max() ?? 0
+    let limit = HeartbeatLimits(heartbeat: .seconds(1), wait: .seconds(60)).heartbeat(longestStep: longestStep)
+    #expect(run.endedAt.timeIntervalSince1970 - stood < Double(limit) / 1e9 + 2, "\(report)")
   }
 
   @Test func aSlowRankIsNotEnded() throws {
