@@ -37,12 +37,15 @@ fail() {
   sed 's/^/        /' "$scratch/errors"
 }
 
+# Every process of a run carries it, the one that watches the job too.
+export SWITCHYARD_FAULT_TEST="$scratch"
+
 # Ranks of this script's runs, and the processes that watch them, that are still there.
 survivors() {
   local process
-  pgrep -f "^$worker train --corpus $corpus" || true
-  for process in $(pgrep -f '^moe-worker watch ' || true); do
-    if [ "/proc/$process/exe" -ef "$worker" ]; then printf '%s\n' "$process"; fi
+  for process in $(pgrep -f "^($worker train|moe-worker watch )" || true); do
+    if grep --quiet --null-data --line-regexp "SWITCHYARD_FAULT_TEST=$scratch" "/proc/$process/environ" 2>/dev/null
+    then printf '%s\n' "$process"; fi
   done
 }
 
@@ -108,7 +111,7 @@ check_fault() {
   fi
 }
 
-step_of() { case $1 in start | load) ;; end) ;; *) printf ',step=2' ;; esac }
+step_of() { case $1 in start | end) ;; *) printf ',step=2' ;; esac }
 
 test_deaths() {
   local phase fault set condition

@@ -18,6 +18,8 @@ package struct FailureCause: Hashable, Sendable {
     var text: String
     /// Whoever tells of it names itself, or knows better than that a connection is gone.
     var isCertain: Bool
+    /// It is about another rank, and does not say which.
+    var isComplaint = false
   }
 
   /// Nil if the job has ended well.
@@ -32,6 +34,9 @@ package struct FailureCause: Hashable, Sendable {
     }
     if let event = suspected.map({ Self.best(of: $0, events) }) ?? certain {
       (rank, text, time) = (event.rank, event.text, event.time)
+      if event.isComplaint, let missed = Self.missedByAll(records) {
+        (rank, text) = (missed, "the others wait for it in vain: \(event.text)")
+      }
       return
     }
     if let end = records.first(where: { $0.end?.code ?? 0 != 0 })?.end {
@@ -47,6 +52,15 @@ package struct FailureCause: Hashable, Sendable {
     events.first { $0.isCertain && $0.rank == event.rank } ?? event
   }
 
+  /// The one rank that does not wait itself and that every rank that waits is missing; nil where there is no such rank.
+  private static func missedByAll(_ records: [FlightRecord]) -> Int? {
+    let waits = records.compactMap(\.wait)
+    let silent = records.filter { record in
+      record.end == nil && record.wait == nil && waits.allSatisfy { $0.missing.contains(record.rank) }
+    }
+    return silent.count == 1 && !waits.isEmpty ? silent[0].rank : nil
+  }
+
   private static func events(of record: FlightRecord) -> [Event] {
     let losses = record.losses.map { loss in
       Event(
@@ -58,7 +72,8 @@ package struct FailureCause: Hashable, Sendable {
     let isOpinion = end.kind == .error && end.blamed == nil && end.code == peerLostCode
     return losses + [
       Event(
-        rank: end.blamed ?? record.rank, time: record.wallTime(end.time), text: words(for: end), isCertain: !isOpinion)
+        rank: end.blamed ?? record.rank, time: record.wallTime(end.time), text: words(for: end), isCertain: !isOpinion,
+        isComplaint: isOpinion)
     ]
   }
 

@@ -16,6 +16,8 @@ struct SpokeWatch {
 
   /// How long the watching process may take to answer a connection.
   private static let answer: Int32 = 500
+  /// How long a rank that ends with an error waits for the watch's word.
+  private static let patience: UInt64 = 500_000_000
   /// The lowest rank speaks first; the others are there in case that it cannot.
   private static let turn: UInt64 = 250_000_000
   private static let turns = 6
@@ -54,6 +56,7 @@ struct SpokeWatch {
         return
       case .tellOfEnd:
         connection?.finish(with: Frame(.record, shared.recorder.snapshot()))
+        awaitBlock()
         return
       }
       judgeWatcher(at: now)
@@ -99,6 +102,18 @@ struct SpokeWatch {
     if let folder = state.folder, folder != sentFolder {
       connection?.append(Frame(.folder, Array(folder.utf8)))
       sentFolder = folder
+    }
+  }
+
+  /// Waits for the watch to write the block: a launcher that ends a job for an error takes the watch's outputs with it.
+  private mutating func awaitBlock() {
+    let deadline = monotonicNanoseconds() + Self.patience
+    while let socket = connection?.socket, monotonicNanoseconds() < deadline {
+      Socket.wait(for: [socket], milliseconds: 10)
+      switch connection?.receive() {
+      case .frames(let frames): if frames.contains(where: { $0.kind == .leave }) { return }
+      case .end, nil: return
+      }
     }
   }
 

@@ -29,7 +29,11 @@ package struct Watcher {
     /// Nobody else will end the job.
     let isVerdict: Bool
     var isReported = false
+    /// Every rank has been told to end the job and those of this host have been killed: the rest is out of reach.
+    var isSpent = false
     var toldRanks: Set<Int> = []
+    /// Ranks that have told of an error of their own: they end the job when the block is written.
+    var failedRanks: Set<Int> = []
   }
 
   /// From the first lost rank to the block: until the last words of others that were lost with it have arrived.
@@ -76,7 +80,9 @@ package struct Watcher {
         queue.remove(lifeline)
       }
       conclude(at: now)
-      let isOver = goneCount == rankCount || (orphanedAt.map { ranks.isEmpty && now - $0 > Self.gathering } ?? false)
+      // A host that is out of reach keeps its connections: nobody tells of their end.
+      let isAlone = ranks.isEmpty || failure?.isSpent ?? false
+      let isOver = goneCount == rankCount || (orphanedAt.map { isAlone && now - $0 > Self.gathering } ?? false)
       let isLate = now - began > Self.lateness || goneCount > 0
       if isOver, failure?.isReported ?? true, isLate || goneCount == rankCount { break }
       if let orphanedAt, now - orphanedAt > Self.longestMourning { return }
@@ -145,7 +151,10 @@ package struct Watcher {
         judge.heard(record, at: now)
         heard[rank] = frame.content
         for slow in stragglers.heard(record) { writeError("moe-worker: warning: \(slow)\n") }
-        if let end = record.end, end.kind != .finished { fail(at: now, isVerdict: false) }
+        if let end = record.end, end.kind != .finished {
+          fail(at: now, isVerdict: false)
+          failure?.failedRanks.insert(rank)
+        }
       case .dying:
         note(signal: Int32(frame.content.first ?? 0), of: rank, at: now)
         lose(rank, at: now)
@@ -217,6 +226,7 @@ package struct Watcher {
   /// those of this host are killed.
   private mutating func endJob(_ failure: inout Failure, at now: UInt64) {
     let age = now - failure.since
+    for rank in failure.failedRanks where failure.toldRanks.insert(rank).inserted { ranks[rank]?.append(Frame(.leave)) }
     guard failure.isVerdict || age > Self.last else { return }
     let blamed = own.blamed
     let able = ranks.keys.sorted().filter { $0 != blamed || ranks.count == 1 }
@@ -227,6 +237,7 @@ package struct Watcher {
     for record in judge.records where record.hostName == own.hostName && ranks[record.rank] != nil {
       endProcess(record.processID)
     }
+    failure.isSpent = true
   }
 
   private func report() {

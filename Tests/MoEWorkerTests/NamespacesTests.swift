@@ -155,4 +155,22 @@ struct NamespacesTests {
     let fields = try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
     #expect(fields["gigabytes_per_second"] as? Double ?? 0 > 0.01, "\(outcome)")
   }
+
+  /// Row B over a network: a host whose link is taken down, and one whose ranks are stopped, is named within the limit, and
+  /// nothing of the job is left.
+  @Test func aHostOutOfReachIsNamedAndNothingIsLeft() throws {
+    let script = URL(fileURLWithPath: Cluster.script).deletingLastPathComponent().appendingPathComponent(
+      "test-faults.sh")
+    let folder = try Folder()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["--default-signal=INT,TERM", script.path, "links"]
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = try folder.newFile("output")
+    process.standardError = process.standardOutput
+    try process.runWithSignals()
+    process.waitUntilExit()
+    let output = try folder.text("output")
+    #expect(process.terminationStatus == 0 && output.contains("2 runs, 0 failed"), "\(output)")
+  }
 }

@@ -54,6 +54,19 @@ import Watchdog
     #expect(try report()?.cause.rank == 2)
   }
 
+  @Test func theRankThatAllOthersMissAndThatDoesNotWaitIsToBlame() throws {
+    ranks[2].enter("backward", step: 2, layer: 3)
+    for (rank, missing) in [(0, [1, 2, 3]), (1, [0, 2]), (3, [2])] {
+      ranks[rank].beginWait(for: "the exchange of expert rows", missing: missing)
+    }
+    ranks[3].end(.error, code: 75, text: "no message arrived for 2.0 seconds")
+    let report = try #require(try report())
+    #expect(report.cause.rank == 2 && report.description.contains("in vain: ended with an error (exit code 75)"))
+    // Where each waits for another, the first that complains is named.
+    ranks[2].beginWait(for: "the exchange of expert rows", missing: [3])
+    #expect(try self.report()?.cause.rank == 3)
+  }
+
   @Test func theVerdictOfTheWatchCounts() throws {
     ranks[0].end(.error, code: 75, text: "rank 1 has given no sign of life for 11.0 s", blamed: 1)
     let report = try #require(try report())
