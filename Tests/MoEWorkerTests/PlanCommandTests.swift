@@ -180,20 +180,20 @@ enum Calibration {
   ) -> String {
     let host: [String: Any] = ["name": "h", "processor": "p", "processors": ["0"], "ranks": 1, "threads": 1]
     let link: [String: Any] = [
-      "latencySeconds": latency, "bytesPerSecond": linkBytesPerSecond, "messageSeconds": 1e-6,
+      "latencySeconds": latency, "bytesPerSecond": linkBytesPerSecond, "messageSeconds": 1e-6, "byteSeconds": 0,
     ]
     let content: [String: Any] = [
-      "format": "switchyard calibration 1",
+      "format": "switchyard calibration 2",
       "key": ["build": "none", "hosts": Array(repeating: host, count: hosts)] as [String: Any],
       "machine": [
-        "sameHost": link, "otherHost": link, "matmul": ["points": points], "copyBytesPerSecond": copy,
+        "sameHost": link, "otherHost": link, "matmul": ["points": points], "copyBytesPerSecond": copy, "soloSpeedup": 1,
       ] as [String: Any],
     ]
     return (try? JSONSerialization.data(withJSONObject: content)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
   static let hostile: [String] = [
-    "", "{}", "no JSON", "[1, 2, 3]", text().replacingOccurrences(of: "calibration 1", with: "calibration 2"),
+    "", "{}", "no JSON", "[1, 2, 3]", text().replacingOccurrences(of: "calibration 2", with: "calibration 1"),
     text(linkBytesPerSecond: 0), text(linkBytesPerSecond: -1), text(linkBytesPerSecond: 1e300),
     text(linkBytesPerSecond: "fast"), text().replacingOccurrences(of: "125000000", with: "1e999"),
     text(latency: -1e-6), text(latency: 1e9), text(copy: 0), text(copy: 1e-300), text(points: []),

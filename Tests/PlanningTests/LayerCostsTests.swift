@@ -61,9 +61,31 @@ struct LayerCostsTests {
       }
       filling = max(filling, seconds)
     }
+    // All ranks share their cores; the busiest has a core for itself at most.
+    func shared(_ seconds: [Double]) -> Double {
+      max(seconds.reduce(0, +) / Double(seconds.count), (seconds.max() ?? 0) / machine.soloSpeedup)
+    }
     let links = (sent + received).max() ?? 0
-    let forward = max(links, compute.max() ?? 0) + 2 * latency + filling
-    let backward = max(links, ranks.map { 2 * compute[$0] + adding[$0] }.max() ?? 0) + 2 * latency + filling
+    var forward = max(links, shared(compute))
+    var backward = max(links, shared(ranks.map { 2 * compute[$0] + adding[$0] }))
+    for rank in ranks {
+      let mine = owners.indices.filter { isShadow($0, rank) }
+      guard !mine.isEmpty else { continue }
+      let rows = mine.reduce(0.0) { $0 + product(load[rank, $1]) } / machine.soloSpeedup
+      var parameters = 0.0
+      for isNear in [true, false] {
+        let inside = ranks.filter { isNear ? $0 == rank : host($0) == host(rank) }
+        let rate = isNear ? machine.sameHost.bytesPerSecond : machine.otherHost.bytesPerSecond * Double(inside.count)
+        let hops = shadows.chains.flatMap { zip([$0.owner] + $0.ranks, $0.ranks) }.filter { from, to in
+          inside.contains(to.index) && (host(from.index) == host(to.index)) == isNear
+        }
+        parameters = max(parameters, Double(hops.count * shape.parameterBytes) / rate)
+      }
+      forward = max(forward, parameters + rows)
+      backward = max(backward, compute[rank] / machine.soloSpeedup + rows + parameters)
+    }
+    forward += 2 * latency + filling
+    backward += 2 * latency + filling
     return costs.passes == .training ? forward + backward : forward
   }
 

@@ -9,14 +9,14 @@ struct LayerExample {
   let owners: [Int]
 
   static func machine(
-    flopsPerSecond: Double, bytesPerSecond: Double, latencySeconds: Double = 50e-6
+    flopsPerSecond: Double, bytesPerSecond: Double, latencySeconds: Double = 50e-6, soloSpeedup: Double = 1
   ) -> MachineModel {
     MachineModel(
       sameHost: LinkCost(latencySeconds: 1e-6, bytesPerSecond: 5e9),
       otherHost: LinkCost(latencySeconds: latencySeconds, bytesPerSecond: bytesPerSecond),
       matmul: MatmulRate(points: [
         .init(rows: 1, flopsPerSecond: flopsPerSecond / 20), .init(rows: 64, flopsPerSecond: flopsPerSecond),
-      ]), copyBytesPerSecond: 10e9)
+      ]), copyBytesPerSecond: 10e9, soloSpeedup: soloSpeedup)
   }
 
   static func contiguousOwners(expertCount: Int, rankCount: Int) -> [Int] {
@@ -69,7 +69,8 @@ struct LayerExample {
     let bandwidth: Double = [1e7, 1e8, 1e9].randomElement(using: &generator) ?? 1e8
     costs = LayerCosts(
       machine: Self.machine(
-        flopsPerSecond: Bool.random(using: &generator) ? 1e10 : 2e11, bytesPerSecond: bandwidth),
+        flopsPerSecond: Bool.random(using: &generator) ? 1e10 : 2e11, bytesPerSecond: bandwidth,
+        soloSpeedup: seed % 3 == 0 ? 1.7 : 1),
       shape: ExpertShape(
         hiddenSize: 64, intermediateSize: [64, 256].randomElement(using: &generator) ?? 64,
         matrixCount: Int.random(in: 2...3, using: &generator), elementBytes: 4),

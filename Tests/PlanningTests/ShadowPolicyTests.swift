@@ -62,9 +62,9 @@ struct ShadowPolicyTests {
   func partialReplicas() {
     let example = LayerExample.s4(hostCount: 4, exponent: 1.2)
     var counts = Array(repeating: 0, count: 4 * 64)
-    for rank in 0..<4 { counts[rank * 64] = rank == 1 ? 4096 : 40 }
+    for rank in 0..<4 { counts[rank * 64] = rank == 1 ? 16384 : 160 }
     let load = RoutingLoad(
-      tokenCounts: Array(repeating: 4096, count: 4), expertsPerToken: 1, expertCount: 64, counts: counts)
+      tokenCounts: Array(repeating: 16384, count: 4), expertsPerToken: 1, expertCount: 64, counts: counts)
     #expect(
       example.policy.plan(load, owners: example.owners).chains
         == [ShadowPlan.Chain(expert: GlobalExpert(0), owner: Rank(0), ranks: [Rank(1)])])

@@ -45,7 +45,8 @@ final class BackwardPass: ExpertPass {
       g: workspace.tensor(count, width), dh: workspace.tensor(count, activations.h.columns),
       weightedA: workspace.tensor(count, experts.experts.first?.intermediateSize ?? 0),
       dWeights: workspace.tensor(count, 1), dx: workspace.tensor(count, width))
-    work = plan.backwardWork(finalExperts: experts.weightTasks.map { LocalExpert($0.expert) })
+    work = plan.backwardWork(
+      finalExperts: experts.weightTasks.map { LocalExpert($0.expert) }, travelling: streams.map(\.expert))
     target.gateWeights.fill(0)
   }
 

@@ -55,9 +55,10 @@ extension Worker {
   }
 
   private func measureMachine(_ workers: WorkerPool) throws -> MachineModel {
-    let rates = try measureRates(workers)
+    let probe = RateProbe(over: world, workers)
+    let rates = try measureRates(probe)
     let sameHost = try LinkProbe(.sameHost, hosts: hostMap, over: world).measure()
-    let otherHost = try LinkProbe(.otherHost, hosts: hostMap, over: world).measure()
+    let otherHost = try measureOtherHost(probe)
     // Where there are no two ranks of a class, the other class stands in; a rank alone moves its own memory.
     let alone = LinkCost(latencySeconds: 1e-6, bytesPerSecond: rates.copyBytesPerSecond / 2)
     let points = zip(RateProbe.rowCounts, rates.flopsPerSecond).map {
@@ -65,15 +66,25 @@ extension Worker {
     }
     let model = MachineModel(
       sameHost: sameHost ?? otherHost ?? alone, otherHost: otherHost ?? sameHost ?? alone,
-      matmul: MatmulRate(points: points), copyBytesPerSecond: rates.copyBytesPerSecond)
+      matmul: MatmulRate(points: points), copyBytesPerSecond: rates.copyBytesPerSecond,
+      soloSpeedup: world.size > 1 ? try probe.soloSpeedup() : 1)
     guard let table = try broadcast(model) else {
       throw Refusal(.internalError, "internal error: the calibration was lost on its way")
     }
     return table
   }
 
-  private func measureRates(_ workers: WorkerPool) throws -> RateMeasurement {
-    let own = try JSONEncoder().encode(RateProbe(over: world, workers).measure())
+  /// Between hosts, what messages take of ranks that compute counts as well.
+  private func measureOtherHost(_ probe: RateProbe) throws -> LinkCost? {
+    let links = LinkProbe(.otherHost, hosts: hostMap, over: world)
+    guard var cost = try links.measure() else { return nil }
+    let product = try Stopwatch.slowest(over: world) { probe.compute(count: 8) } / 8
+    cost.byteSeconds = try links.byteSeconds(cost, beside: probe.compute, productSeconds: product)
+    return cost
+  }
+
+  private func measureRates(_ probe: RateProbe) throws -> RateMeasurement {
+    let own = try JSONEncoder().encode(probe.measure())
     let all = try world.allGatherBytes(Array(own)).map {
       try JSONDecoder().decode(RateMeasurement.self, from: Data($0))
     }

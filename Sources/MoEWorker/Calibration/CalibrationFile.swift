@@ -9,7 +9,7 @@ package struct CalibrationFile: Codable {
   let key: CalibrationKey
   package let machine: MachineModel
 
-  private static let currentFormat = "switchyard calibration 1"
+  private static let currentFormat = "switchyard calibration 2"
   private static let largestByteCount = 1 << 20
 
   init(_ machine: MachineModel, key: CalibrationKey) {

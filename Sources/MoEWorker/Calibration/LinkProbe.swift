@@ -20,6 +20,7 @@ struct LinkProbe {
   /// … and the ones that count take about this long.
   private static let sampleSeconds = 0.025
   private static let sampleCount = 3
+  private static let pairCount = 5
   private static let shiftCount = 16
   private static let burstCount = 64
   private static let tag = Tag(0)
@@ -78,6 +79,36 @@ struct LinkProbe {
     return max(0, Stopwatch.median(samples) - latency) / Double(2 * Self.burstCount)
   }
 
+  /// What a byte takes of the processors at both of its ends: how much longer ranks compute while messages travel.
+  ///
+  /// - Parameters:
+  ///   - compute: products of every rank, so many.
+  ///   - productSeconds: about how long one of them takes; the same number on all ranks.
+  func byteSeconds(
+    _ link: LinkCost, beside compute: (_ count: Int) -> Void, productSeconds: Double
+  ) throws -> Double {
+    let wanted = Self.sampleSeconds * link.bytesPerSecond / Double(Self.messageByteCount)
+    let count = Int(min(max(wanted, 8), Double(Self.mostMessages)))
+    let byteCount = Double(count * Self.messageByteCount)
+    // The messages are gone before the products are done, also where those take the messages' time as well.
+    let products = max(1, Int(2 * byteCount / link.bytesPerSecond / max(productSeconds, 1e-5)))
+    let area = Buffer<UInt8>(count: mostSources * count * Self.messageByteCount)
+    area.fill(0)
+    let samples = try (0..<Self.pairCount).map { _ in
+      let alone = try Stopwatch.slowest(over: world) { for _ in 0..<products { compute(1) } }
+      let together = try Stopwatch.slowest(over: world) {
+        let requests = try start(rounds[0], message, count: count, into: area)
+        for _ in 0..<products {
+          compute(1)
+          try world.poke(requests)
+        }
+        try finish(requests)
+      }
+      return together - alone
+    }
+    return max(0, Stopwatch.median(samples)) / (2 * byteCount)
+  }
+
   private var mostSources: Int { rounds.map(\.sources.count).max() ?? 0 }
 
   private func messagesPerRound(_ count: Int) -> Int { max(1, count / rounds.count) }
@@ -92,6 +123,12 @@ struct LinkProbe {
   private func exchange(
     _ round: LinkProbePlan.Round, _ message: Buffer<UInt8>, count: Int, into area: Buffer<UInt8>
   ) throws {
+    try finish(start(round, message, count: count, into: area))
+  }
+
+  private func start(
+    _ round: LinkProbePlan.Round, _ message: Buffer<UInt8>, count: Int, into area: Buffer<UInt8>
+  ) throws -> [Request] {
     var requests: [Request] = []
     for (place, source) in round.sources.enumerated() {
       for index in 0..<count {
@@ -103,6 +140,10 @@ struct LinkProbe {
     if let target = round.target {
       for _ in 0..<count { requests.append(try world.startSend(message, to: Rank(target), tag: Self.tag)) }
     }
+    return requests
+  }
+
+  private func finish(_ requests: [Request]) throws {
     try world.wait(for: requests, what: "a measurement of links")
     for request in requests { try request.requireFull() }
   }

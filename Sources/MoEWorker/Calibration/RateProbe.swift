@@ -2,6 +2,7 @@ import Communication
 import Kernels
 import Planning
 import Tensors
+import Topology
 
 /// Measures what one thread computes and copies while all threads of all ranks do the same.
 struct RateProbe {
@@ -37,22 +38,44 @@ struct RateProbe {
     target = (0..<workers.threadCount).map { _ in make(Self.copiedRows, Self.depth) }
   }
 
+  /// Rows of the products that other things are measured beside: half a millisecond on a fast core.
+  private static let usualRows = 64
+
   func measure() throws -> RateMeasurement {
     RateMeasurement(
       flopsPerSecond: try Self.rowCounts.map(flopsPerSecond), copyBytesPerSecond: try copyBytesPerSecond())
   }
 
-  /// x · Wᵀ on weights as they lie, as in an expert's forward pass.
+  /// How many times faster rank 0 computes while all others wait; only rank 0 has the number.
+  func soloSpeedup() throws -> Double {
+    let clock = ContinuousClock()
+    let count = Self.rowsPerSample / Self.usualRows
+    let samples = try (0..<Self.mostSamples).map { _ in
+      let together = try Stopwatch.slowest(over: world) { multiply(rowCount: Self.usualRows, count: count) }
+      try world.barrier()
+      let alone = world.rank == Rank(0) ? clock.measure { multiply(rowCount: Self.usualRows, count: count) } : .zero
+      try world.barrier()
+      return together / max(alone / .seconds(1), 1e-9)
+    }
+    return max(1, Stopwatch.median(samples))
+  }
+
+  /// Products of every thread, one after another.
+  func compute(count: Int) { multiply(rowCount: Self.usualRows, count: count) }
+
   private func flopsPerSecond(rowCount: Int) throws -> Double {
     let count = max(1, Self.rowsPerSample / rowCount)
-    let left = Matrix(rows[rows: 0..<rowCount])
-    let seconds = try medianSeconds {
-      workers.run(workers.threadCount * count) { task, lane in
-        let product = lane.scratchTensor(rowCount, Self.columns)
-        lane.multiply(left, Matrix(weights[task % weights.count]).transposed, into: Matrix(product))
-      }
-    }
+    let seconds = try medianSeconds { multiply(rowCount: rowCount, count: count) }
     return 2 * Double(count * rowCount) * Double(Self.depth) * Double(Self.columns) / seconds
+  }
+
+  /// x · Wᵀ on weights as they lie, as in an expert's forward pass, `count` times on each thread.
+  private func multiply(rowCount: Int, count: Int) {
+    let left = Matrix(rows[rows: 0..<rowCount])
+    workers.run(workers.threadCount * count) { task, lane in
+      let product = lane.scratchTensor(rowCount, Self.columns)
+      lane.multiply(left, Matrix(weights[task % weights.count]).transposed, into: Matrix(product))
+    }
   }
 
   /// Rows in another order, as dispatch and combine move them; bytes read and bytes written both count.

@@ -33,7 +33,9 @@ struct ClusterOptions: ParsableArguments {
   private static let longestLatency = 1e6
 
   /// A message between hosts where none was measured: what TCP over Ethernet usually takes.
-  private static let usualLink = LinkCost(latencySeconds: 30e-6, bytesPerSecond: 1.25e9, messageSeconds: 2e-6)
+  private static let usualLink = LinkCost(
+    latencySeconds: 30e-6, bytesPerSecond: 1.25e9, messageSeconds: 2e-6,
+    byteSeconds: 4e-10)
 
   func validate() throws {
     guard ranks <= Self.mostRanks else { throw ValidationError("--ranks \(ranks) is more than \(Self.mostRanks)") }

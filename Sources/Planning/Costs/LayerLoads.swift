@@ -8,6 +8,12 @@
 /// down a chain in forward and their gradients up in backward, so a direction carries rows + in or rows + out, and the
 /// larger of the two is the same in both phases. Compute is C in forward; 2 C and the adding of gradients in backward.
 ///
+/// Compute is shared where ranks share cores (`MachineModel.makespan`). Two things do not overlap: a shadow's rows are
+/// computed when all of its parameters are there, and its gradients leave when they are done, before which its rank has
+/// computed the gradients of all of its rows. So a rank with shadows, of S seconds forward, takes at least
+///
+///     forward  parameters / bandwidth + S          backward  C + S + parameters / bandwidth
+///
 /// FasterMoE's equations 7 and 8 (PPoPP 2022) instead add compute and exchange, of one expert a worker.
 struct LayerLoads {
   let costs: LayerCosts
@@ -22,6 +28,9 @@ struct LayerLoads {
   private var ownerRows: [Int]
   /// Forward seconds of each rank's products. [W]
   private var compute: [Double]
+  /// Forward seconds of the products of each rank's shadows. [W]
+  private var shadowing: [Double]
+  private var shadowCounts: [Int]
   /// Seconds in which each rank adds gradients that arrive. [W]
   private var adding: [Double]
   /// Between ranks of a host, per rank. [W]
@@ -68,6 +77,8 @@ struct LayerLoads {
     ownerRows = load.rowsPerExpert
     compute = Array(repeating: 0, count: load.rankCount)
     adding = compute
+    shadowing = compute
+    shadowCounts = Array(repeating: 0, count: load.rankCount)
     near = Array(repeating: Traffic(), count: load.rankCount)
     far = Array(repeating: Traffic(), count: costs.hostCount)
     var ranksOfHost = Array(repeating: 0.0, count: costs.hostCount)
@@ -94,13 +105,27 @@ struct LayerLoads {
 extension LayerLoads {
   private func nearSeconds(_ rank: Int) -> Double { near[rank].bytes * nearByteSeconds }
   private func farSeconds(_ host: Int) -> Double { far[host].bytes * farByteSeconds[host] }
+  /// How long the parameters of a rank's shadows take to arrive, and their gradients to leave.
+  private func parameterSeconds(to rank: Int) -> Double {
+    let host = costs.hostOfRank[rank]
+    return max(
+      Double(near[rank].parametersIn) * nearByteSeconds, Double(far[host].parametersIn) * farByteSeconds[host])
+  }
+
   private func backwardSeconds(_ rank: Int) -> Double { 2 * compute[rank] + adding[rank] }
+  /// What a rank takes for work while the others wait.
+  private func alone(_ seconds: Double) -> Double { seconds / costs.machine.soloSpeedup }
 
   var predictedSeconds: Double {
-    var (links, latency, forward, backward) = (0.0, 0.0, 0.0, 0.0)
+    var (links, latency) = (0.0, 0.0)
+    var forward = costs.machine.makespan(compute)
+    var backward = costs.machine.makespan(compute.indices.map(backwardSeconds))
     for rank in near.indices {
-      forward = max(forward, compute[rank])
-      backward = max(backward, backwardSeconds(rank))
+      if shadowCounts[rank] > 0 {
+        let (arrival, shadows) = (parameterSeconds(to: rank), alone(shadowing[rank]))
+        forward = max(forward, arrival + shadows)
+        backward = max(backward, alone(compute[rank]) + shadows + arrival)
+      }
       links = max(links, nearSeconds(rank))
       if near[rank].rows > 0 { latency = max(latency, costs.machine.sameHost.latencySeconds) }
     }
@@ -170,8 +195,8 @@ extension LayerLoads {
 
   /// The ranks that the busiest resources of forward and backward belong to.
   var busiestRanks: Set<Int> {
-    let forward = busiestRanks { compute[$0] }
-    return costs.passes == .training ? forward.union(busiestRanks(backwardSeconds)) : forward
+    let forward = busiestRanks { alone(compute[$0]) }
+    return costs.passes == .training ? forward.union(busiestRanks { alone(backwardSeconds($0)) }) : forward
   }
 
   /// One rank, or all of a host whose link is busier than any rank; the lowest among equals.
@@ -196,8 +221,8 @@ extension LayerLoads {
     for host in far.indices { links += Self.fourthPower(farSeconds(host)) }
     powers = (links, links)
     for rank in compute.indices {
-      powers.forward += Self.fourthPower(compute[rank])
-      powers.backward += Self.fourthPower(backwardSeconds(rank))
+      powers.forward += Self.fourthPower(alone(compute[rank]))
+      powers.backward += Self.fourthPower(alone(backwardSeconds(rank)))
     }
   }
 }
@@ -219,7 +244,11 @@ extension LayerLoads {
     let before = costs.forwardSeconds(rows: ownerRows[expert])
     ownerRows[expert] += isAdded ? -rows : rows
     changeCompute(owner, by: costs.forwardSeconds(rows: ownerRows[expert]) - before)
-    changeCompute(rank, by: costs.forwardSeconds(rows: rows) * (isAdded ? 1 : -1))
+    let seconds = costs.forwardSeconds(rows: rows) * (isAdded ? 1 : -1)
+    changeCompute(rank, by: seconds)
+    shadowCounts[rank] += isAdded ? 1 : -1
+    // What is left of none is nothing, to the bit.
+    shadowing[rank] = shadowCounts[rank] > 0 ? shadowing[rank] + seconds : 0
     changeChain(of: expert, isAdded: isAdded, rank)
   }
 
@@ -244,12 +273,12 @@ extension LayerLoads {
   }
 
   private mutating func changeCompute(_ rank: Int, by seconds: Double, adding gradients: Double = 0) {
-    powers.forward -= Self.fourthPower(compute[rank])
-    powers.backward -= Self.fourthPower(backwardSeconds(rank))
+    powers.forward -= Self.fourthPower(alone(compute[rank]))
+    powers.backward -= Self.fourthPower(alone(backwardSeconds(rank)))
     compute[rank] += seconds
     adding[rank] += gradients
-    powers.forward += Self.fourthPower(compute[rank])
-    powers.backward += Self.fourthPower(backwardSeconds(rank))
+    powers.forward += Self.fourthPower(alone(compute[rank]))
+    powers.backward += Self.fourthPower(alone(backwardSeconds(rank)))
   }
 
   private mutating func changeTraffic(_ from: Int, _ to: Int, rows: Int = 0, parameters: Int = 0) {

@@ -3,14 +3,16 @@ extension MachineModel {
   ///
   /// The bounds are far outside of what exists, and close enough that no sum or quotient of such numbers overflows.
   package var defect: String? {
-    Self.defect("latency inside a host", sameHost.latencySeconds, in: 0...10)
-      ?? Self.defect("latency between hosts", otherHost.latencySeconds, in: 0...10)
-      ?? Self.defect("time of a message inside a host", sameHost.messageSeconds, in: 0...10)
-      ?? Self.defect("time of a message between hosts", otherHost.messageSeconds, in: 0...10)
-      ?? Self.defect("bytes per second inside a host", sameHost.bytesPerSecond, in: 1...1e15)
-      ?? Self.defect("bytes per second between hosts", otherHost.bytesPerSecond, in: 1...1e15)
+    Self.defect("inside a host", sameHost) ?? Self.defect("between hosts", otherHost)
       ?? Self.defect("bytes copied per second", copyBytesPerSecond, in: 1...1e15)
-      ?? matmul.defect
+      ?? Self.defect("speed of a rank alone", soloSpeedup, in: 1...1e6) ?? matmul.defect
+  }
+
+  private static func defect(_ place: String, _ link: LinkCost) -> String? {
+    defect("latency \(place)", link.latencySeconds, in: 0...10)
+      ?? defect("time of a message \(place)", link.messageSeconds, in: 0...10)
+      ?? defect("time of a byte \(place)", link.byteSeconds, in: 0...1)
+      ?? defect("bytes per second \(place)", link.bytesPerSecond, in: 1...1e15)
   }
 
   fileprivate static func defect(_ name: String, _ value: Double, in range: ClosedRange<Double>) -> String? {

@@ -10,12 +10,25 @@ package struct MachineModel: Hashable, Sendable, Codable {
   package var matmul: MatmulRate
   /// Bytes read and written per second by one thread that copies rows.
   package var copyBytesPerSecond: Double
+  /// How many times faster a rank computes than above while all others wait: 1 where every thread has a core of its own,
+  /// more where ranks share cores.
+  package var soloSpeedup: Double
 
-  package init(sameHost: LinkCost, otherHost: LinkCost, matmul: MatmulRate, copyBytesPerSecond: Double) {
+  package init(
+    sameHost: LinkCost, otherHost: LinkCost, matmul: MatmulRate, copyBytesPerSecond: Double, soloSpeedup: Double = 1
+  ) {
     self.sameHost = sameHost
     self.otherHost = otherHost
     self.matmul = matmul
     self.copyBytesPerSecond = copyBytesPerSecond
+    self.soloSpeedup = soloSpeedup
+  }
+
+  /// How long ranks compute that have work of so many seconds at the rates of all ranks busy: as long as all of it takes
+  /// all of their cores, and as the busiest rank takes alone.
+  package func makespan(_ seconds: [Double]) -> Double {
+    guard !seconds.isEmpty else { return 0 }
+    return max(seconds.reduce(0, +) / Double(seconds.count), (seconds.max() ?? 0) / soloSpeedup)
   }
 }
 
@@ -26,12 +39,21 @@ package struct LinkCost: Hashable, Sendable, Codable {
   package var bytesPerSecond: Double
   /// Of the processor that sends or receives.
   package var messageSeconds: Double
+  /// Of the processor at each end, for every byte: what TCP takes from a rank that computes meanwhile. 0 where the
+  /// bandwidth is that of the processor's own copy.
+  package var byteSeconds: Double
 
-  package init(latencySeconds: Double, bytesPerSecond: Double, messageSeconds: Double = 0) {
+  package init(
+    latencySeconds: Double, bytesPerSecond: Double, messageSeconds: Double = 0, byteSeconds: Double = 0
+  ) {
     self.latencySeconds = latencySeconds
     self.bytesPerSecond = bytesPerSecond
     self.messageSeconds = messageSeconds
+    self.byteSeconds = byteSeconds
   }
+
+  /// Of the processor at one end, for a message.
+  package func processorSeconds(bytes: Double) -> Double { messageSeconds + bytes * byteSeconds }
 
   package func seconds(bytes: Double) -> Double { latencySeconds + bytes / bytesPerSecond }
 }
@@ -73,6 +95,10 @@ package struct MatmulRate: Hashable, Sendable, Codable {
   /// The best rate of any number of rows up to this one.
   package func bestFlopsPerSecond(upTo rows: Int) -> Double {
     points.reduce(flopsPerSecond(rows: rows)) { $1.rows <= rows ? max($0, $1.flopsPerSecond) : $0 }
+  }
+
+  func scaled(by factor: Double) -> MatmulRate {
+    MatmulRate(points: points.map { Point(rows: $0.rows, flopsPerSecond: factor * $0.flopsPerSecond) })
   }
 
   /// The best rate of all.

@@ -34,20 +34,24 @@ package struct ExchangePlan: Sendable {
   ///
   /// - Parameter streams: for each stream of a shadow's parameters, the local expert whose tasks need it.
   package func forwardWork(streams: [LocalExpert] = []) -> ExchangeWork {
-    work(closing: false, finalExperts: [], streams: streams)
+    work(closing: false, finalExperts: [], streams: streams, travelling: [])
   }
 
   /// The work of the backward pass: the same, a closing message with the gate weights' gradients behind the results of
   /// each source, and final tasks that make weight gradients.
   ///
-  /// - Parameter finalExperts: the expert of each final task.
-  package func backwardWork(finalExperts: [LocalExpert]) -> ExchangeWork {
-    work(closing: true, finalExperts: finalExperts, streams: [])
+  /// - Parameters:
+  ///   - finalExperts: the expert of each final task.
+  ///   - travelling: the local experts whose gradients go along a chain of shadows.
+  package func backwardWork(finalExperts: [LocalExpert], travelling: [LocalExpert] = []) -> ExchangeWork {
+    work(closing: true, finalExperts: finalExperts, streams: [], travelling: travelling)
   }
 }
 
 extension ExchangePlan {
-  private func work(closing: Bool, finalExperts: [LocalExpert], streams: [LocalExpert]) -> ExchangeWork {
+  private func work(
+    closing: Bool, finalExperts: [LocalExpert], streams: [LocalExpert], travelling: [LocalExpert]
+  ) -> ExchangeWork {
     let peers = dispatch.placement.ranks
     let isPeer = peers.map { $0 != own }
     func chunks(_ counts: [Int], closingWhere hasClosing: (Rank) -> Bool) -> [Int32] {
@@ -77,7 +81,7 @@ extension ExchangePlan {
       arrivalChunks: chunks(received.rowCounts) { _ in false } + streams.map { _ in 1 }, returnChunks: returnChunks,
       resultChunks: chunks(dispatch.returnRowCounts) { !dispatch.assignments(of: $0).isEmpty },
       needs: needs, feeds: feeds, taskExperts: tasks.map { Int32($0.expert.index) },
-      finalExperts: finalExperts.map { Int32($0.index) })
+      finalExperts: finalExperts.map { Int32($0.index) }, travellingExperts: Set(travelling.map { Int32($0.index) }))
   }
 
   /// A task needs the chunks up to the last of its rows.

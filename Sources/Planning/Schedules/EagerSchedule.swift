@@ -3,8 +3,9 @@
 /// 1. Rows leave at once, inside the window: peers can only compute what has arrived.
 /// 2. Results leave when they are done: someone waits for them.
 /// 3. Remote rows that have arrived are computed before own ones: their results must still travel.
-/// 4. Own rows fill the time in which nothing has arrived.
-/// 5. Weight gradients of experts whose rows are done fill the time in which results travel.
+/// 4. Weight gradients that go along a chain of shadows, and the own rows that they need, are made before the rest.
+/// 5. Own rows fill the time in which nothing has arrived.
+/// 6. Weight gradients of experts whose rows are done fill the time in which results travel.
 package struct EagerSchedule: ExchangeSchedule {
   private let work: ExchangeWork
   private let parallelism: Int
@@ -12,6 +13,8 @@ package struct EagerSchedule: ExchangeSchedule {
   private var incoming: IncomingChunks
   private var final: FinalTasks
   private var remote = TaskQueue()
+  /// Own rows of experts whose gradients travel, and of the others.
+  private var travelling = TaskQueue()
   private var own = TaskQueue()
   private var uncomputed: Int
   private var isFinished = false
@@ -23,7 +26,9 @@ package struct EagerSchedule: ExchangeSchedule {
     incoming = IncomingChunks(work)
     final = FinalTasks(work)
     uncomputed = work.taskCount
-    for task in 0..<work.taskCount where work.isOwn(task) { own.append(task) }
+    for task in 0..<work.taskCount where work.isOwn(task) {
+      if work.travels(work.taskExperts[task]) { travelling.append(task) } else { own.append(task) }
+    }
   }
 
   package mutating func note(_ event: ScheduleEvent) {
@@ -59,9 +64,10 @@ package struct EagerSchedule: ExchangeSchedule {
     let isQuiet =
       incoming.missingChunks == 0 && incoming.missingResults == 0 && outgoing.isIdle && outgoing.unsentResults == 0
     let limit = isQuiet ? work.taskCount + work.finalTaskCount : parallelism
-    let tasks = remote.take(limit)
-    let others = own.take(limit - tasks.count)
-    guard tasks.isEmpty && others.isEmpty else { return .compute(tasks + others) }
-    return final.take(limit)
+    var tasks = remote.take(limit)
+    tasks += travelling.take(limit - tasks.count)
+    if tasks.isEmpty, let urgent = final.takeTravelling(limit) { return urgent }
+    tasks += own.take(limit - tasks.count)
+    return tasks.isEmpty ? final.take(limit) : .compute(tasks)
   }
 }

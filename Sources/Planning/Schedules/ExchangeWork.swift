@@ -38,7 +38,7 @@ package struct ExchangeWork: Hashable, Sendable {
   package let arrivalChunks: [Int32]
   /// Chunks of results that go to each source. [P]
   package let returnChunks: [Int32]
-  /// Chunks of results that come from each peer, streams behind the ranks. [P + streams]
+  /// Chunks of results that come from each peer; streams behind the ranks may be left out. [P …]
   package let resultChunks: [Int32]
   /// Of each row task, in order of the tasks.
   package let needs: [[Need]]
@@ -47,10 +47,13 @@ package struct ExchangeWork: Hashable, Sendable {
   package let taskExperts: [Int32]
   /// The expert of each final task; an expert's lie together.
   package private(set) var finalExperts: [Int32] = []
+  /// Experts whose final tasks make what other ranks wait for: the gradients of shadowed experts.
+  package private(set) var travellingExperts: Set<Int32> = []
 
   package init(
     rank: Int, dispatchChunks: [Int32], arrivalChunks: [Int32], returnChunks: [Int32], resultChunks: [Int32],
-    needs: [[Need]], feeds: [[Feed]], taskExperts: [Int32], finalExperts: [Int32] = []
+    needs: [[Need]], feeds: [[Feed]], taskExperts: [Int32], finalExperts: [Int32] = [],
+    travellingExperts: Set<Int32> = []
   ) {
     precondition(
       needs.count == feeds.count && needs.count == taskExperts.count,
@@ -65,6 +68,7 @@ package struct ExchangeWork: Hashable, Sendable {
     self.feeds = feeds
     self.taskExperts = taskExperts
     self.finalExperts = finalExperts
+    self.travellingExperts = travellingExperts
   }
 
   package var taskCount: Int { needs.count }
@@ -72,4 +76,6 @@ package struct ExchangeWork: Hashable, Sendable {
 
   /// Whether a task needs nothing that travels.
   package func isOwn(_ task: Int) -> Bool { needs[task].isEmpty }
+
+  func travels(_ expert: Int32) -> Bool { travellingExperts.contains(expert) }
 }

@@ -151,7 +151,7 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
 
   private mutating func send(_ rank: Int, _ target: Int, byteCount: Double, isResult: Bool, at time: inout Double) {
     let link = hosts.shareHost(rank, target) ? machine.sameHost : machine.otherHost
-    time += link.messageSeconds + 2 * byteCount / machine.copyBytesPerSecond / Double(threadCount)
+    time += link.processorSeconds(bytes: byteCount) + 2 * byteCount / machine.copyBytesPerSecond / Double(threadCount)
     let event = SimulatedEvent(
       time: time, source: Int32(rank), target: Int32(target), byteCount: Float(byteCount), kind: .delivered,
       isResult: isResult)
@@ -177,7 +177,8 @@ extension PassSimulation {
   /// Rows are copied to their experts, results added up at home: read once, written once.
   private func placing(_ event: SimulatedEvent) -> Double {
     let link = hosts.shareHost(Int(event.source), Int(event.target)) ? machine.sameHost : machine.otherHost
-    return link.messageSeconds + 2 * Double(event.byteCount) / machine.copyBytesPerSecond / Double(threadCount)
+    let byteCount = Double(event.byteCount)
+    return link.processorSeconds(bytes: byteCount) + 2 * byteCount / machine.copyBytesPerSecond / Double(threadCount)
   }
 
   /// The rank's own rows go to its experts, when the first messages are under way; their results are added up with them.

@@ -41,6 +41,7 @@ extension PassPrediction {
   ) {
     precondition(
       cluster.hosts.rankCount == traffic.rankCount, "\(cluster.hosts.rankCount) ranks for \(traffic.rankCount)")
+    let cluster = cluster.relieved(under: traffic, pass, shape, threadCount: settings.threadCount)
     let costs = TaskCosts(shape, on: cluster.machine)
     // Forward, nothing can be sent before every rank has told the others how much it will be.
     let others = Double(traffic.groupSize - 1)
@@ -71,13 +72,38 @@ extension PassPrediction {
 extension ExchangeTraffic {
   /// What the slowest rank computes at the best rates, its threads perfectly busy.
   func leastCompute(_ pass: SimulatedPass, _ costs: TaskCosts, threadCount: Int, withRouter: Bool) -> Double {
-    (0..<rankCount).reduce(0) { most, rank in
+    leastSeconds(pass, costs, threadCount: threadCount, withRouter: withRouter).max() ?? 0
+  }
+
+  /// The same of every rank. [N]
+  fileprivate func leastSeconds(
+    _ pass: SimulatedPass, _ costs: TaskCosts, threadCount: Int, withRouter: Bool
+  ) -> [Double] {
+    (0..<rankCount).map { rank in
       let experts = placement.experts(of: Rank(rank % groupSize)).reduce(0.0) { sum, expert in
         let rows = entries(group: rank / groupSize, expert: expert).reduce(0) { $0 + $1.count }
         return sum + costs.least(rows: rows, pass)
       }
       let router = withRouter ? costs.router(tokens: Int(tokenCounts[rank]), pass) : 0
-      return max(most, (experts + router) / Double(threadCount))
+      return (experts + router) / Double(threadCount)
     }
+  }
+}
+
+extension SimulatedCluster {
+  /// The cluster with the rates that its busiest rank has under a load: where ranks share cores, one that computes longer
+  /// than the others has more of them.
+  fileprivate func relieved(
+    under traffic: ExchangeTraffic, _ pass: SimulatedPass, _ shape: LayerShape, threadCount: Int
+  ) -> SimulatedCluster {
+    guard machine.soloSpeedup > 1 else { return self }
+    let costs = TaskCosts(shape, on: machine)
+    let seconds = traffic.leastSeconds(pass, costs, threadCount: threadCount, withRouter: true)
+    let makespan = machine.makespan(seconds)
+    guard let busiest = seconds.max(), makespan > 0 else { return self }
+    var faster = machine
+    faster.matmul = machine.matmul.scaled(by: busiest / makespan)
+    faster.copyBytesPerSecond *= busiest / makespan
+    return SimulatedCluster(hosts: hosts, linkBytesPerSecond: linkBytesPerSecond, machine: faster)
   }
 }

@@ -50,9 +50,27 @@ struct MachineModelTests {
     #expect(products.defect != nil)
   }
 
+  @Test("a rank alone is not slower than among others", arguments: [0.99, 0, -1, .nan, .infinity])
+  func soloDefects(value: Double) {
+    var changed = machine
+    changed.soloSpeedup = value
+    #expect(changed.defect != nil)
+  }
+
+  @Test func coresAreShared() {
+    var shared = machine
+    #expect(shared.makespan([]) == 0 && shared.makespan([1, 3]) == 3)
+    shared.soloSpeedup = 2
+    // Two ranks on one core: as long as both together, or as the longer one alone.
+    #expect(shared.makespan([1, 3]) == 2 && shared.makespan([3, 3]) == 3 && shared.makespan([0, 4]) == 2)
+  }
+
   @Test("latencies may be 0, not below", arguments: [-1e-9, .nan, 11])
   func latencyDefects(value: Double) {
-    for path in [\MachineModel.sameHost.latencySeconds, \.otherHost.latencySeconds, \.otherHost.messageSeconds] {
+    for path in [
+      \MachineModel.sameHost.latencySeconds, \.otherHost.latencySeconds, \.otherHost.messageSeconds,
+      \.otherHost.byteSeconds,
+    ] {
       var changed = machine
       changed[keyPath: path] = 0
       #expect(changed.defect == nil)

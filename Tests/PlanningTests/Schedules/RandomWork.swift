@@ -49,7 +49,7 @@ struct RandomWork {
       // An expert's final tasks lie together; some experts have no row task, some no final task.
       finalExperts: (0..<4).flatMap { expert in
         Array(repeating: Int32(expert), count: Int.random(in: 0...3, using: &generator))
-      })
+      }, travellingExperts: Set((0..<4).filter { _ in Int.random(in: 0..<3, using: &generator) == 0 }))
   }
 
   /// Work that plans make of a random exchange, forward with streams of shadows' parameters or backward.
@@ -63,7 +63,8 @@ struct RandomWork {
       let experts = (0..<plan.received.expertCount).map(LocalExpert.init)
       return isForward
         ? plan.forwardWork(streams: Array(experts.dropFirst(hosted)))
-        : plan.backwardWork(finalExperts: experts.flatMap { [$0, $0] })
+        : plan.backwardWork(
+          finalExperts: experts.flatMap { [$0, $0] }, travelling: Array(experts.dropFirst(hosted)))
     }
     return RandomWork(works: works, setting: .random(policy, rankCount: plans.count, &generator))
   }

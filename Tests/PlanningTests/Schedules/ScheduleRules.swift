@@ -132,18 +132,27 @@ struct EagerRule: ScheduleRule {
   let parallelism: Int
 
   func objection(to action: ScheduleAction, _ progress: RankProgress) -> String? {
-    let urgency = urgency(action, progress)
     let passedOver = progress.possibleActions.first { other in
-      guard self.urgency(other, progress) < urgency else { return false }
-      guard case .compute(let done) = action, case .compute(let tasks) = other else { return true }
-      return !Set(tasks).isSubset(of: done)
+      guard case .compute(let done) = action, case .compute(let tasks) = other else {
+        return urgency(other, progress) < urgency(action, progress)
+      }
+      let leastUrgent = { (tasks: [Int]) in tasks.map { urgency(ofTask: $0, progress.work) }.max() ?? 0 }
+      return leastUrgent(tasks) < leastUrgent(done) && !Set(tasks).isSubset(of: done)
     }
     if let passedOver { return "passes over \(passedOver)" }
     switch action {
-    case .compute(let tasks): return objection(toCount: tasks.count, of: progress.readyTasks.count, progress)
-    case .finalize(let tasks): return objection(toCount: tasks.count, of: progress.readyFinals.count, progress)
+    case .compute(let tasks):
+      return objection(toCount: tasks.count, of: progress.readyTasks.count, progress)
+    case .finalize(let tasks):
+      // Gradients that travel do not wait for others'.
+      let others = progress.readyFinals.filter { travels(final: $0, progress) == travels(final: tasks[0], progress) }
+      return objection(toCount: tasks.count, of: others.count, progress)
     case .send, .returnResults, .await, .finish: return nil
     }
+  }
+
+  private func travels(final task: Int, _ progress: RankProgress) -> Bool {
+    progress.work.travellingExperts.contains(progress.work.finalExperts[task])
   }
 
   private func objection(toCount count: Int, of readyCount: Int, _ progress: RankProgress) -> String? {
@@ -158,10 +167,17 @@ struct EagerRule: ScheduleRule {
     switch action {
     case .send: 0
     case .returnResults: 1
-    case .compute(let tasks): tasks.contains { progress.work.needs[$0].isEmpty } ? 3 : 2
-    case .finalize: 4
-    case .await, .finish: 5
+    // Threads that are left take what is less urgent.
+    case .compute(let tasks): tasks.map { urgency(ofTask: $0, progress.work) }.min() ?? 0
+    case .finalize(let tasks): tasks.contains { !travels(final: $0, progress) } ? 6 : 4
+    case .await, .finish: 7
     }
+  }
+
+  /// Remote rows first, then what gradients that travel need, then the rest.
+  private func urgency(ofTask task: Int, _ work: ExchangeWork) -> Int {
+    guard work.needs[task].isEmpty else { return 2 }
+    return work.travellingExperts.contains(work.taskExperts[task]) ? 3 : 5
   }
 }
 

@@ -253,6 +253,27 @@ struct ScheduleTextTests {
     expect(.eager, ranks: 1, "compute 0 1\nfinish")
   }
 
+  @Test("eager, backward: gradients that go along a chain are made before other own rows are computed")
+  func eagerTravelling() {
+    let needs = Array(repeating: [ExchangeWork.Need](), count: 3)
+    let work = ExchangeWork(
+      rank: 0, dispatchChunks: [0, 0], arrivalChunks: [0, 0], returnChunks: [0, 0], resultChunks: [0, 1], needs: needs,
+      feeds: needs.map { _ in [] }, taskExperts: [0, 1, 1], finalExperts: [0, 1, 1], travellingExperts: [1])
+    let text = """
+      compute 1
+      compute 2
+      finalize 1
+      finalize 2
+      compute 0
+      finalize 0
+      await
+      < returned 1
+      finish
+      """
+    let setting = ScheduleSetting(policy: .eager, window: SendWindow(), groupSize: 1, parallelism: 1)
+    #expect(transcript(of: setting.schedule(work), along: text) == text)
+  }
+
   private func expect(
     _ policy: SchedulePolicy, ranks: Int, isBackward: Bool = false, groupSize: Int = 1,
     window: SendWindow = SendWindow(), parallelism: Int = 1, _ text: String,

@@ -74,6 +74,29 @@ struct StepSimulationTests {
     #expect(found.isComputeBound == (found.compute > found.exchange))
   }
 
+  @Test("what messages take of a rank that computes is added where computing binds")
+  func bytesTakeTheProcessor() {
+    var eager = Case(bytesPerSecond: 1e9, policy: .eager)
+    let before = eager.prediction.seconds
+    eager.machine.otherHost.byteSeconds = 1e-7
+    // 320 rows out, 320 in, and as many results, of 400 bytes each.
+    #expect(abs(eager.prediction.seconds - before - 4 * 320 * 400 * 1e-7) < 1e-3 * before)
+  }
+
+  @Test("a rank that computes while others wait has their cores")
+  func busyRanksHaveMoreOfTheCores() {
+    var skewed = Case(bytesPerSecond: 1e12, weights: [1, 0])
+    skewed.machine.otherHost.latencySeconds = 0
+    let before = skewed.prediction.compute
+    skewed.machine.soloSpeedup = 2
+    // Rank 0 has all rows and half of the router's.
+    let (busiest, other) = (Self.router + 2 * Self.products, Self.router)
+    #expect(abs(before - busiest) < 1e-9)
+    #expect(abs(skewed.prediction.compute - max(busiest / 2, (busiest + other) / 2)) < 1e-9)
+    skewed.weights = nil
+    #expect(abs(skewed.prediction.compute - Self.router - Self.products) < 1e-9)
+  }
+
   @Test func sequentialTraining() {
     let found = Case(isTraining: true).prediction
     // Backward: gradients out, input gradients, weight gradients (as many operations again), results and 320 gate gradients.
