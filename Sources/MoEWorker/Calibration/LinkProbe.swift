@@ -20,7 +20,7 @@ struct LinkProbe {
   /// … and the ones that count take about this long.
   private static let sampleSeconds = 0.025
   private static let sampleCount = 3
-  private static let pairCount = 5
+  private static let pairCount = 3
   private static let shiftCount = 16
   private static let burstCount = 64
   private static let tag = Tag(0)

@@ -10,19 +10,21 @@ struct RateProbe {
 
   private let world: any Communicator
   private let workers: WorkerPool
-  private let rows: Tensor
   /// Several, taken in turn: an expert's weights are not in the nearest cache when its rows come.
   private let weights: [Tensor]
-  private let source, target: [Tensor]
+  /// Of each thread, more than its nearest caches hold, as in a layer: rows are read once and their products written once.
+  private let source, target, products: [Tensor]
 
   /// Hidden and intermediate size of a small expert.
   private static let (depth, columns) = (512, 1024)
-  /// Rows that a thread multiplies in a sample at least: about 2.5 ms on a fast core.
+  /// Rows that a thread multiplies in a sample: about 4 ms on a fast core.
   private static let rowsPerSample = 512
-  private static let copiedRows = 2048
-  private static let mostSamples = 5
-  /// For each row count: what keeps the whole under a second on a slow machine.
-  private static let budget = Duration.milliseconds(25)
+  private static let rowsPerThread = 2048
+  /// Rows of the products that other things are measured beside: half a millisecond on a fast core.
+  private static let usualRows = 64
+  private static let (leastRounds, mostRounds) = (3, 9)
+  /// For all rounds: what keeps the whole under a second on a slow machine.
+  private static let budget = Duration.milliseconds(250)
 
   init(over world: any Communicator, _ workers: WorkerPool) {
     self.world = world
@@ -32,25 +34,41 @@ struct RateProbe {
       tensor.fill(0.25)
       return tensor
     }
-    rows = make(Self.rowCounts.max() ?? 1, Self.depth)
     weights = (0..<8).map { _ in make(Self.columns, Self.depth) }
-    source = (0..<workers.threadCount).map { _ in make(Self.copiedRows, Self.depth) }
-    target = (0..<workers.threadCount).map { _ in make(Self.copiedRows, Self.depth) }
+    source = (0..<workers.threadCount).map { _ in make(Self.rowsPerThread, Self.depth) }
+    target = (0..<workers.threadCount).map { _ in make(Self.rowsPerThread, Self.depth) }
+    products = (0..<workers.threadCount).map { _ in make(Self.rowsPerThread, Self.columns) }
   }
 
-  /// Rows of the products that other things are measured beside: half a millisecond on a fast core.
-  private static let usualRows = 64
-
+  /// Medians over rounds in which everything is measured once: a neighbour that disturbs for a while disturbs all alike.
   func measure() throws -> RateMeasurement {
-    RateMeasurement(
-      flopsPerSecond: try Self.rowCounts.map(flopsPerSecond), copyBytesPerSecond: try copyBytesPerSecond())
+    let clock = ContinuousClock()
+    func round() -> [Double] {
+      Self.rowCounts.map { rows in
+        clock.measure { multiply(rowCount: rows, count: Self.rowsPerSample / rows) } / .seconds(1)
+      }
+        + [clock.measure(copy) / .seconds(1)]
+    }
+    try world.barrier()
+    // Prepares multiplications and does not count.
+    _ = round()
+    let start = clock.now
+    var rounds: [[Double]] = []
+    repeat {
+      rounds.append(round())
+    } while rounds.count < Self.leastRounds || rounds.count < Self.mostRounds && clock.now - start < Self.budget
+    let seconds = (0...Self.rowCounts.count).map { place in max(Stopwatch.median(rounds.map { $0[place] }), 1e-9) }
+    let flops = 2 * Double(Self.rowsPerSample * Self.depth * Self.columns)
+    let bytes = 2 * Double(Self.rowsPerThread * Self.depth * MemoryLayout<Float>.stride)
+    return RateMeasurement(
+      flopsPerSecond: seconds.dropLast().map { flops / $0 }, copyBytesPerSecond: bytes / seconds[Self.rowCounts.count])
   }
 
   /// How many times faster rank 0 computes while all others wait; only rank 0 has the number.
   func soloSpeedup() throws -> Double {
     let clock = ContinuousClock()
     let count = Self.rowsPerSample / Self.usualRows
-    let samples = try (0..<Self.mostSamples).map { _ in
+    let samples = try (0..<Self.mostRounds).map { _ in
       let together = try Stopwatch.slowest(over: world) { multiply(rowCount: Self.usualRows, count: count) }
       try world.barrier()
       let alone = world.rank == Rank(0) ? clock.measure { multiply(rowCount: Self.usualRows, count: count) } : .zero
@@ -63,45 +81,25 @@ struct RateProbe {
   /// Products of every thread, one after another.
   func compute(count: Int) { multiply(rowCount: Self.usualRows, count: count) }
 
-  private func flopsPerSecond(rowCount: Int) throws -> Double {
-    let count = max(1, Self.rowsPerSample / rowCount)
-    let seconds = try medianSeconds { multiply(rowCount: rowCount, count: count) }
-    return 2 * Double(count * rowCount) * Double(Self.depth) * Double(Self.columns) / seconds
-  }
-
   /// x · Wᵀ on weights as they lie, as in an expert's forward pass, `count` times on each thread.
   private func multiply(rowCount: Int, count: Int) {
-    let left = Matrix(rows[rows: 0..<rowCount])
     workers.run(workers.threadCount * count) { task, lane in
-      let product = lane.scratchTensor(rowCount, Self.columns)
-      lane.multiply(left, Matrix(weights[task % weights.count]).transposed, into: Matrix(product))
+      let (thread, start) = (task / count, task % count * rowCount % Self.rowsPerThread)
+      let rows = start..<start + rowCount
+      lane.multiply(
+        Matrix(source[thread][rows: rows]), Matrix(weights[task % weights.count]).transposed,
+        into: Matrix(products[thread][rows: rows]))
     }
   }
 
   /// Rows in another order, as dispatch and combine move them; bytes read and bytes written both count.
-  private func copyBytesPerSecond() throws -> Double {
-    let seconds = try medianSeconds {
-      workers.run(workers.threadCount) { thread, _ in
-        for row in 0..<Self.copiedRows {
-          // 1021 is odd, so that every row is taken once.
-          let from = row * 1021 % Self.copiedRows
-          target[thread][rows: row..<row + 1].copy(from: source[thread][rows: from..<from + 1])
-        }
+  private func copy() {
+    workers.run(workers.threadCount) { thread, _ in
+      for row in 0..<Self.rowsPerThread {
+        // 1021 is odd, so that every row is taken once.
+        let from = row * 1021 % Self.rowsPerThread
+        target[thread][rows: row..<row + 1].copy(from: source[thread][rows: from..<from + 1])
       }
     }
-    return 2 * Double(Self.copiedRows * Self.depth * MemoryLayout<Float>.stride) / seconds
-  }
-
-  /// Begins on all ranks at once; the first run, which prepares multiplications, does not count.
-  private func medianSeconds(_ body: () -> Void) throws -> Double {
-    try world.barrier()
-    body()
-    let clock = ContinuousClock()
-    let start = clock.now
-    var samples: [Double] = []
-    repeat {
-      samples.append(clock.measure(body) / .seconds(1))
-    } while samples.count < Self.mostSamples && clock.now - start < Self.budget
-    return max(Stopwatch.median(samples), 1e-9)
   }
 }
