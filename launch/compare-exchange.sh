@@ -14,7 +14,7 @@ rate=${1:-1gbit}
 sizes=(65536 262144 1048576 4194304)
 sample_bytes=$((8 << 20))
 samples=9
-rounds=3
+rounds=5
 
 [ "$#" -le 1 ] || refuse "usage: launch/compare-exchange.sh [RATE]" 64
 [ -x "$worker" ] || refuse "moe-worker is not built; run: launch/build.sh"

@@ -2,18 +2,21 @@
 # The long form of the fault tests: every fault in every phase, supervised runs that are killed again and again, and
 # hosts that are stopped or lose their link. Prints a line for each run and, at the end, the slowest time.
 #
-#   launch/test-faults.sh [deaths] [standstills] [restarts [N]] [links]
+#   launch/test-faults.sh [deaths] [standstills] [restarts [N]] [links] [patience [MINUTES]]
 #
 # deaths       kill, trap, abort, segv and exit of one, half and all but one of 4 ranks in 12 phases
 # standstills  stop, hang, lock and a lost message in the same phases
 # restarts     N (50) supervised runs that are killed at random, compared with an undisturbed one
 # links        as root: two hosts made of namespaces, one of which loses its link or stands still
+# patience     MINUTES (10) of training on four ranks a core beside a busy loop a core, replicas compared after every
+#              step: nothing is ended and nothing is said to be wrong
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
 heartbeat=1
 restarts=50
+minutes=10
 phases=(start load forward dispatch experts combine loss backward reduce optimize evaluate save end)
 launcher=$(mpi_launcher)
 [ -x "$worker" ] || refuse "moe-worker is not built; run: launch/build.sh"
@@ -236,7 +239,41 @@ test_links() {
   check_host_fault "a host whose ranks are stopped" stop_ranks
 }
 
-if [ $# -eq 0 ]; then set -- deaths standstills restarts links; fi
+# Four ranks a core share it with a busy loop. In the end the job is asked to stop, and must do so with its exit code.
+test_patience() {
+  local cores ranks busy=() status=0 job core
+  cores=$(nproc)
+  ranks=$((4 * cores))
+  runs=$((runs + 1))
+  rm -rf "$scratch/run"
+  for ((core = 0; core < cores; core++)); do
+    while :; do :; done &
+    busy+=($!)
+  done
+  "$launcher" -np "$ranks" "$worker" "${training[@]}" --steps 100000000 --checkpoint-every 200 --keep 2 \
+    --evaluate-every 1000 --check-replicas-every 1 --batch-tokens $((64 * ranks)) --output "$scratch/run" \
+    >"$scratch/output" 2>"$scratch/errors" &
+  job=$!
+  for ((second = 0; second < 60 * minutes; second++)); do
+    kill -0 "$job" 2>/dev/null || break
+    sleep 1
+  done
+  kill -TERM "$job" 2>/dev/null || true
+  wait "$job" || status=$?
+  kill "${busy[@]}"
+  wait "${busy[@]}" 2>/dev/null || true
+  if ((status != 79 || second < 60 * minutes)); then
+    fail "patience: exit code $status after $second s"
+  elif grep -qE 'the job failed|differ|stands out|no sign of life' "$scratch/errors"; then
+    fail "patience: a false alarm"
+  else
+    printf 'ok      %d ranks on %d cores for %d s: %d steps, nothing ended, no alarm\n' "$ranks" "$cores" "$second" \
+      "$(grep -c '"loss"' "$scratch/run/metrics.jsonl")"
+  fi
+  expect_all_gone "patience"
+}
+
+if [ $# -eq 0 ]; then set -- deaths standstills restarts links patience; fi
 while [ $# -gt 0 ]; do
   case $1 in
     deaths) test_deaths ;;
@@ -249,7 +286,14 @@ while [ $# -gt 0 ]; do
       test_restarts
       ;;
     links) test_links ;;
-    *) refuse "usage: launch/test-faults.sh [deaths] [standstills] [restarts [N]] [links]" 64 ;;
+    patience)
+      if [[ ${2:-} =~ ^[1-9][0-9]*$ ]]; then
+        minutes=$2
+        shift
+      fi
+      test_patience
+      ;;
+    *) refuse "usage: launch/test-faults.sh [deaths] [standstills] [restarts [N]] [links] [patience [MINUTES]]" 64 ;;
   esac
   shift
 done

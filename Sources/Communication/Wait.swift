@@ -37,7 +37,9 @@ extension Communicator {
     defer { job.recorder?.noteWait(nanoseconds: patience.age) }
     while try !isDone() {
       switch patience.check(completedRequestCount: job.completedRequestCount) {
-      case .fine: break
+      case .idle: break
+      // Where one message has come the next may be there already.
+      case .moving: continue
       case .resumed: job.noteResumption()
       case .stalled: job.noteStall(in: operation(), missing: missing())
       case .exhausted:
@@ -58,14 +60,14 @@ extension Communicator {
 
 /// How long a wait has seen nothing happen.
 private struct Patience {
-  enum Finding { case fine, resumed, stalled, exhausted }
+  enum Finding { case idle, moving, resumed, stalled, exhausted }
 
   /// After this many nanoseconds an observer is told.
   private static let noticeable: UInt64 = 250_000_000
 
   /// After this many nanoseconds without progress a rank sleeps between looks: where ranks outnumber cores, one that
   /// waits long would otherwise take time from those that it waits for.
-  private static let sleepless: UInt64 = 200_000
+  private static let sleepless: UInt64 = 1_000_000
   private static let nap: UInt32 = 20
 
   private let limit: UInt64
@@ -97,7 +99,7 @@ private struct Patience {
       lastProgress = now
       idle = 0
       defer { hasStalled = false }
-      return hasStalled ? .resumed : .fine
+      return hasStalled ? .resumed : .moving
     }
     idle = now &- lastProgress
     if idle > limit { return .exhausted }
@@ -105,6 +107,6 @@ private struct Patience {
       hasStalled = true
       return .stalled
     }
-    return .fine
+    return .idle
   }
 }
