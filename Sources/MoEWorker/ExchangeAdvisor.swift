@@ -110,6 +110,21 @@ struct ExchangeAdvisor {
     ).seconds + relaySeconds(options, layer.shape, traffic)
   }
 
+  /// The same with the shadows that a policy would make of the traffic that is to be expected.
+  ///
+  /// Schedules are simulated without shadows; what these change is taken from the costs that the policy decides by.
+  func seconds(_ options: ExchangeOptions, for layer: Layer, _ policy: ShadowPolicy?) -> Double {
+    let seconds = seconds(options, for: layer)
+    guard let policy else { return seconds }
+    let traffic = traffic(layer)
+    let load = traffic.load(expertsPerToken: layer.shape.expertsPerToken)
+    let owners = (0..<load.expertCount).map { traffic.placement.host(of: GlobalExpert($0)).index }
+    let plan = policy.plan(load, owners: owners)
+    let before = policy.costs.predictedSeconds(load, owners: owners)
+    guard !plan.isEmpty, before > 0 else { return seconds }
+    return seconds * policy.costs.predictedSeconds(load, owners: owners, shadows: plan) / before
+  }
+
   /// How much longer the exchange takes by way of relays: manifests, rows and results forward; rows, results and gate
   /// gradients backward, of which only rows and results are long.
   private func relaySeconds(_ options: ExchangeOptions, _ shape: LayerShape, _ traffic: ExchangeTraffic) -> Double {
@@ -193,9 +208,10 @@ struct ExchangeAdvice: CustomStringConvertible {
         expertCount: model.expertCount, expertsPerToken: model.expertsPerToken, inputMatrixCount: 2))
     options = advisor.options(flags, for: layer)
     let layerCount = (0..<model.layerCount).count(where: model.hasExperts)
-    predictedMilliseconds = 1e3 * Double(layerCount) * advisor.seconds(options, for: layer)
+    let shadowing = advisor.shadowing(flags, for: layer.shape)
+    predictedMilliseconds = 1e3 * Double(layerCount) * advisor.seconds(options, for: layer, shadowing)
     runtime.experts.use(options, on: worker.hostMap)
-    runtime.experts.follow(advisor.shadowing(flags, for: layer.shape))
+    runtime.experts.follow(shadowing)
     if flags.progress == .thread { worker.world.startProgressThread() }
   }
 

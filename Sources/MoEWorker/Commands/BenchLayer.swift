@@ -75,12 +75,14 @@ struct BenchLayer: WorkerCommand {
       threadCount: workers.threadCount, isTraining: flags.mode == .train)
     let described = ExchangeAdvisor.Layer(shape: flags.shape, skew: flags.skew)
     layer.runtime.use(advisor.options(exchange, for: described), on: worker.hostMap)
-    layer.runtime.follow(advisor.shadowing(exchange, for: described.shape))
+    let shadowing = advisor.shadowing(exchange, for: described.shape)
+    layer.runtime.follow(shadowing)
     let difference = verify ? try verifiedDifference(layer, worker) : nil
     let measured = try LayerMeasurement(layer, flags.mode, repeats: repeats, over: worker.world, workers)
     var line = line(measured, layer, worker)
     line.append(
-      "predicted_milliseconds", .real(1e3 * advisor.seconds(layer.runtime.options, for: described), digits: 4))
+      "predicted_milliseconds",
+      .real(1e3 * advisor.seconds(layer.runtime.options, for: described, shadowing), digits: 4))
     line.append("rows_between_hosts", .integer(try rowsBetweenHosts(measured.exchange, worker)))
     if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
     if let traceFile { try record(layer, in: traceFile, worker) }

@@ -122,6 +122,20 @@ package struct ExchangeTraffic: Sendable {
   }
 }
 
+extension ExchangeTraffic {
+  /// What the ranks of the first group want of its experts, as a policy is told it.
+  package func load(expertsPerToken: Int) -> RoutingLoad {
+    let experts = placement.expertCount
+    var counts = Array(repeating: 0, count: groupSize * experts)
+    for expert in 0..<experts {
+      for entry in entries(group: 0, expert: expert) { counts[entry.source * experts + expert] = entry.count }
+    }
+    return RoutingLoad(
+      tokenCounts: tokenCounts.prefix(groupSize).map(Int.init), expertsPerToken: expertsPerToken, expertCount: experts,
+      counts: counts)
+  }
+}
+
 /// Integer counts that follow expected ones.
 private struct TickCounts {
   /// Σ of the inclusions before each expert. [E + 1]

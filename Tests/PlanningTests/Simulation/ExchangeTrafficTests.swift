@@ -34,6 +34,22 @@ struct ExchangeTrafficTests {
     for (found, expected) in zip(found, expected) { #expect(abs(found - expected) < 0.06, "\(found) \(expected)") }
   }
 
+  @Test("a policy is told the first group's tokens and counts")
+  func load() {
+    let popularity = ExpertPopularity(weights: zipf(6, squared: true), expertsPerToken: 2)
+    let traffic = ExchangeTraffic(
+      popularity, tokenCount: 103, topology: ParallelTopology(worldSize: 6, expertParallelSize: 3))
+    let load = traffic.load(expertsPerToken: 2)
+    #expect(load.tokenCounts == traffic.tokenCounts.prefix(3).map(Int.init) && load.expertCount == 6)
+    for rank in 0..<3 {
+      #expect((0..<6).reduce(0) { $0 + load[rank, $1] } == 2 * load.tokenCounts[rank])
+      for peer in 0..<3 {
+        let sum = traffic.placement.experts(of: Rank(peer)).reduce(0) { $0 + load[rank, $1] }
+        #expect(sum == Int(traffic.assignments[traffic.pair(from: rank, to: peer)]))
+      }
+    }
+  }
+
   @Test func evenWeightsAreChosenEvenly() {
     let found = ExpertPopularity(weights: Array(repeating: 3, count: 8), expertsPerToken: 2).inclusion
     for value in found { #expect(abs(value - 0.25) < 1e-12) }
