@@ -62,7 +62,8 @@ package final class MPIEnvironment {
       farewell?(nil)
     } catch {
       farewell?(error)
-      abandon(exitCode: exitCode)
+      // A job whose ranks could not leave together has not ended well, whatever it did before.
+      abandon(exitCode: exitCode == 0 ? error.refusal.kind.rawValue : exitCode)
     }
     exit(exitCode)
   }

@@ -112,6 +112,22 @@ struct FaultyRun {
     #expect(run.endedAt.timeIntervalSince1970 - stood < Double(limit) / 1e9 + 2, "\(report)")
   }
 
+  /// Ranks that give up by themselves, before the watch has judged: the watch still writes the one block, and the job has
+  /// not ended well although all of its steps are done.
+  @Test(arguments: [
+    Fault("rank=2,phase=backward,step=2:hang", [2], "in vain", "no message arrived for 2.0 s", "backward, step 2"),
+    Fault("rank=2,phase=end:hang", [0, 1, 2, 3], "no message arrived for 2.0 s", "end"),
+  ])
+  func aWaitThatIsTooLongEndsTheJobWithABlock(fault: Fault) throws {
+    let run = try FaultyRun(fault.text, ["--heartbeat-limit", "60", "--wait-limit", "2"])
+    #expect(run.outcome.exitCode == 75, "\(run.outcome)")
+    let report = try #require(run.report, "\(run.outcome)")
+    #expect(fault.culprits.contains(report.cause.rank ?? -1), "\(report)")
+    for text in fault.saying { #expect("\(report)".contains(text), "\(text) is missing: \(report)") }
+    #expect(run.outcome.errors.components(separatedBy: "the job failed").count == 2, "\(run.outcome)")
+    #expect(run.survivors.isEmpty)
+  }
+
   @Test func aSlowRankIsNotEnded() throws {
     let run = try FaultyRun("rank=1,phase=backward:slow;rank=1,phase=experts:slow", ["--heartbeat-limit", "1"])
     #expect(run.outcome.exitCode == 0 && run.report == nil, "\(run.outcome)")
