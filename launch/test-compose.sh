@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the cluster demo of docker-compose.yml as a user does, with the program built here, and checks what it promises:
-# training across containers over TCP, its results, its exit code, other numbers of workers, a clean stop, no keys in
-# the image, no root. Starts a container engine where none runs, and takes everything down again.
+# training across containers over TCP, its results, its exit code, other numbers of workers, a clean stop, a worker that
+# stands still, no keys in the image, no root. Starts a container engine where none runs, and takes everything down again.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
@@ -13,6 +13,9 @@ steps=12
 least_traffic_mebibytes=20
 run_seconds=240
 stop_seconds=30
+# A worker that stands still is named within the limit, two seconds and what compose takes to pass lines on.
+heartbeat_seconds=2
+naming_seconds=$((heartbeat_seconds + 2 + 3))
 
 project="switchyard-test-$$"
 export SWITCHYARD_IMAGE=$project SWITCHYARD_PROGRAM=prebuilt DEMO_STEPS=$steps
@@ -143,6 +146,35 @@ check_interrupt() {
   done
 }
 
+# The last worker, by address: rank 0 and the watch are on the first.
+last_worker() {
+  containers --filter label=com.docker.compose.service=worker |
+    xargs docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}} {{.Id}}' |
+    sort --version-sort | tail -n 1 | cut --delimiter ' ' --fields 2
+}
+
+check_standstill() {
+  local log="$scratch/standstill.log" status=0 start worker
+  say "stopping a worker while it trains"
+  head_runs train --preset tiny --steps 1000000 --corpus /usr/share/switchyard/text/docs --output /results/stopped \
+    --heartbeat-limit "$heartbeat_seconds"
+  timeout --kill-after 30 "$run_seconds" "${compose[@]}" --file "$scratch/head.yml" up --exit-code-from head \
+    --scale worker=2 >"$log" 2>&1 &
+  running=$!
+  wait_for_text 'step 20/' "$log" || return
+  worker=$(last_worker)
+  start=$SECONDS
+  docker pause "$worker" >/dev/null
+  wait_for_text 'no sign of life' "$log" || true
+  ((SECONDS - start <= naming_seconds)) || fail "a stopped worker was named after $((SECONDS - start)) s" "$log"
+  # The engine cannot stop a container that stands still.
+  docker unpause "$worker" >/dev/null
+  wait "$running" || status=$?
+  running=''
+  [ "$status" -eq 75 ] || fail "a stopped worker gave exit code $status, not 75" "$log"
+  grep --quiet 'rank  *1 of 2, on host' "$log" || fail "another rank than the stopped one is named" "$log"
+}
+
 wait_for_text() {
   local tenths=0
   until grep --quiet "$1" "$2" 2>/dev/null; do
@@ -203,6 +235,7 @@ check_image
 check_two_workers
 check_failing_job
 check_interrupt
+check_standstill
 check_taken_down
 [ "$failures" -eq 0 ] || refuse "the cluster of containers failed $failures checks" 1
 say "the cluster of containers passed every check"
