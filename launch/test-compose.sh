@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the cluster demo of docker-compose.yml as a user does, with the program built here, and checks what it promises:
 # training across containers over TCP, its results, its exit code, other numbers of workers, a clean stop, a worker that
-# stands still, no keys in the image, no root. Starts a container engine where none runs, and takes everything down again.
+# stands still, no keys in the image, no root. Starts a container engine where none runs, and takes everything down.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
