@@ -56,7 +56,8 @@ enum ProgramTargets {
       #"{"format":"switchyard calibration 2","key":{"build":"none","hosts":[{"name":"h","processor":"p","#
         + #""processors":["0"],"ranks":1,"threads":1}]},"machine":{"sameHost":{"latencySeconds":3e-5,"#
         + #""bytesPerSecond":125000000,"messageSeconds":1e-6,"byteSeconds":1e-9},"otherHost":{"latencySeconds":3e-5,"#
-        + #""bytesPerSecond":125000000,"messageSeconds":1e-6,"byteSeconds":1e-9},"copyBytesPerSecond":1e10,"soloSpeedup":1.5,"matmul":{"points":["#
+        + #""bytesPerSecond":125000000,"messageSeconds":1e-6,"byteSeconds":1e-9},"#
+        + #""copyBytesPerSecond":1e10,"soloSpeedup":1.5,"matmul":{"points":["#
         + #"{"rows":16,"flopsPerSecond":1e11},{"rows":512,"flopsPerSecond":2e11}]}}}"#
     ]), words: ["1e18", "1e15", "10.1", "rows", "points"]
   ) { input in

@@ -8,8 +8,12 @@ struct Cluster {
   /// Namespaces and files of the run that are still there.
   let leftovers: [String]
 
-  static let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .appendingPathComponent("../../launch/namespaces.sh").standardized.path
+  static let script = path(of: "namespaces.sh")
+
+  static func path(of script: String) -> String {
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../launch/\(script)").standardized.path
+  }
 
   static let canRun =
     geteuid() == 0
@@ -22,14 +26,18 @@ struct Cluster {
   /// Runs the script with its arguments separated by spaces, and a command.
   ///
   /// - Parameters:
+  ///   - script: `namespaces.sh`, or one that calls it.
   ///   - signal: sent to the script when the command has written a line on every rank.
-  init(_ options: String, _ command: [String], signal: Int32? = nil, ranks: Int = 2, limit: Double = 60) throws {
+  init(
+    script: String = Self.script, _ options: String, _ command: [String], signal: Int32? = nil, ranks: Int = 2,
+    limit: Double = 60
+  ) throws {
     let (folder, temporary) = (try Folder(), try Folder())
     let process = Process()
     // Whatever runs the tests may have these signals ignored, and a shell cannot trap what was ignored when it began.
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
-      ["--default-signal=INT,TERM", Self.script] + options.split(separator: " ").map(String.init) + command
+      ["--default-signal=INT,TERM", script] + options.split(separator: " ").map(String.init) + command
     process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": temporary.path]) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try folder.newFile("output")
@@ -159,18 +167,9 @@ struct NamespacesTests {
   /// Row B over a network: a host whose link is taken down, and one whose ranks are stopped, is named within the limit, and
   /// nothing of the job is left.
   @Test func aHostOutOfReachIsNamedAndNothingIsLeft() throws {
-    let script = URL(fileURLWithPath: Cluster.script).deletingLastPathComponent().appendingPathComponent(
-      "test-faults.sh")
-    let folder = try Folder()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["--default-signal=INT,TERM", script.path, "links"]
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try folder.newFile("output")
-    process.standardError = process.standardOutput
-    try process.runWithSignals()
-    process.waitUntilExit()
-    let output = try folder.text("output")
-    #expect(process.terminationStatus == 0 && output.contains("2 runs, 0 failed"), "\(output)")
+    let cluster = try Cluster(script: Cluster.path(of: "test-faults.sh"), "links", [], limit: 180)
+    let outcome = cluster.outcome
+    #expect(outcome.exitCode == 0 && outcome.output.contains("2 runs, 0 failed"), "\(outcome)")
+    #expect(cluster.leftovers.isEmpty)
   }
 }

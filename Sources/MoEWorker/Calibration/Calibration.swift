@@ -79,7 +79,7 @@ extension Worker {
     let links = LinkProbe(.otherHost, hosts: hostMap, over: world)
     guard var cost = try links.measure() else { return nil }
     let product = try Stopwatch.slowest(over: world) { probe.compute(count: 8) } / 8
-    cost.byteSeconds = try links.byteSeconds(cost, beside: probe.compute, productSeconds: product)
+    cost.byteSeconds = try links.byteSeconds(cost, beside: { probe.compute(count: 1) }, productSeconds: product)
     return cost
   }
 

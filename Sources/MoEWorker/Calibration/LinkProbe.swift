@@ -82,11 +82,9 @@ struct LinkProbe {
   /// What a byte takes of the processors at both of its ends: how much longer ranks compute while messages travel.
   ///
   /// - Parameters:
-  ///   - compute: products of every rank, so many.
-  ///   - productSeconds: about how long one of them takes; the same number on all ranks.
-  func byteSeconds(
-    _ link: LinkCost, beside compute: (_ count: Int) -> Void, productSeconds: Double
-  ) throws -> Double {
+  ///   - compute: a product on every thread of this rank.
+  ///   - productSeconds: about how long it takes; the same number on all ranks.
+  func byteSeconds(_ link: LinkCost, beside compute: () -> Void, productSeconds: Double) throws -> Double {
     let wanted = Self.sampleSeconds * link.bytesPerSecond / Double(Self.messageByteCount)
     let count = Int(min(max(wanted, 8), Double(Self.mostMessages)))
     let byteCount = Double(count * Self.messageByteCount)
@@ -95,11 +93,11 @@ struct LinkProbe {
     let area = Buffer<UInt8>(count: mostSources * count * Self.messageByteCount)
     area.fill(0)
     let samples = try (0..<Self.pairCount).map { _ in
-      let alone = try Stopwatch.slowest(over: world) { for _ in 0..<products { compute(1) } }
+      let alone = try Stopwatch.slowest(over: world) { for _ in 0..<products { compute() } }
       let together = try Stopwatch.slowest(over: world) {
         let requests = try start(rounds[0], message, count: count, into: area)
         for _ in 0..<products {
-          compute(1)
+          compute()
           try world.poke(requests)
         }
         try finish(requests)
