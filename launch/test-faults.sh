@@ -213,7 +213,7 @@ check_host_fault() {
     >"$scratch/output" 2>"$scratch/errors" &
   job=$!
   started=$(milliseconds)
-  until [ "$(wc -l <"$scratch/run/metrics.jsonl" 2>/dev/null || echo 0)" -ge 10 ]; do
+  until [ "$({ wc -l <"$scratch/run/metrics.jsonl" || echo 0; } 2>/dev/null)" -ge 10 ]; do
     if (($(milliseconds) - started > 60000)) || ! kill -0 "$job" 2>/dev/null; then
       fail "$name: no steps"
       kill "$job" 2>/dev/null || true
