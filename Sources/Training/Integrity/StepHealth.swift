@@ -4,8 +4,9 @@ import Foundation
 /// divergence. It is a part of checkpoints, so that a resumed run judges as one that was never interrupted.
 ///
 /// A step stands out if its loss, or the logarithm of its gradient's norm, lies more than six standard deviations above the
-/// mean of the last hundred sound steps. A deviation below 2 % of the loss, or 0.1 of the logarithm, counts as that much:
-/// runs that hardly vary have no spikes of a percent.
+/// mean of the last hundred sound steps. A deviation below 0.05 nats, or 0.65 of the logarithm, counts as that much, so that
+/// a spike is at least 0.3 nats, or a norm of about fifty times the usual one. Six deviations alone are too few: the norms of
+/// a model that knows its text have a heavy tail, and one sound step in two thousand lay beyond them.
 package struct StepHealth: Codable, Hashable, Sendable {
   package enum Verdict: Hashable, Sendable {
     case sound
@@ -19,8 +20,8 @@ package struct StepHealth: Codable, Hashable, Sendable {
   /// Fewer say nothing yet.
   package static let shortestWindow = 20
   package static let limit = 6.0
-  private static let leastLossDeviation = 0.02
-  private static let leastLogDeviation = 0.1
+  private static let leastLossDeviation = 0.05
+  private static let leastLogDeviation = 0.65
 
   private var losses: [Double] = []
   private var logNorms: [Double] = []
@@ -38,10 +39,10 @@ package struct StepHealth: Codable, Hashable, Sendable {
   /// What to think of a step before its update.
   package func judge(loss: Double, gradientNorm: Double) -> Verdict {
     guard loss.isFinite, gradientNorm.isFinite else { return .noNumber }
-    if let excess = Self.excess(of: loss, over: losses, least: { Self.leastLossDeviation * abs($0) }) {
+    if let excess = Self.excess(of: loss, over: losses, least: Self.leastLossDeviation) {
       return .spike("a loss of \(Self.text(loss)), \(Self.text(excess)) standard deviations above")
     }
-    if let excess = Self.excess(of: log(gradientNorm), over: logNorms, least: { _ in Self.leastLogDeviation }) {
+    if let excess = Self.excess(of: log(gradientNorm), over: logNorms, least: Self.leastLogDeviation) {
       return .spike("a gradient norm of \(Self.text(gradientNorm)), \(Self.text(excess)) standard deviations above")
     }
     return .sound
@@ -57,13 +58,11 @@ package struct StepHealth: Codable, Hashable, Sendable {
   package mutating func skip() { skippedInARow += 1 }
 
   /// Standard deviations above the mean, if they are too many.
-  private static func excess(
-    of value: Double, over window: [Double], least: (_ mean: Double) -> Double
-  ) -> Double? {
+  private static func excess(of value: Double, over window: [Double], least: Double) -> Double? {
     guard window.count >= shortestWindow else { return nil }
     let mean = window.reduce(0, +) / Double(window.count)
     let variance = window.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(window.count - 1)
-    let excess = (value - mean) / max(variance.squareRoot(), least(mean))
+    let excess = (value - mean) / max(variance.squareRoot(), least)
     return excess > limit ? excess : nil
   }
 
