@@ -29,7 +29,8 @@ let package = Package(
     // C libraries
     .systemLibrary(name: "CMPI", providers: [.apt(["libmpich-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
-    .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CLinux"),
     .target(name: "CBLIS", linkerSettings: [.linkedLibrary("blis")]),
 
     // Vocabulary and memory
@@ -44,7 +45,7 @@ let package = Package(
     .target(name: "Kernels", dependencies: ["CBLIS", "COneDNN", "Tensors", realModule], swiftSettings: settings),
 
     // What ranks see of each other besides their messages
-    .target(name: "Watchdog", dependencies: ["CEpoll", "FlightRecorder"], swiftSettings: safe),
+    .target(name: "Watchdog", dependencies: ["CLinux", "FlightRecorder"], swiftSettings: safe),
 
     .target(name: "Monitoring", dependencies: ["FlightRecorder", "Watchdog"], swiftSettings: safe),
 
@@ -68,8 +69,8 @@ let package = Package(
       ],
       swiftSettings: safe),
     .target(
-      name: "Checkpoints", dependencies: ["Communication", "LanguageModel", "Tensors", "Topology"],
-      swiftSettings: safe),
+      name: "Checkpoints",
+      dependencies: ["CLinux", "CXXHash", "Communication", "LanguageModel", "Tensors", "Topology"], swiftSettings: safe),
     .target(name: "Tokenization", dependencies: [heapModule], swiftSettings: safe),
 
     // Uses of the model

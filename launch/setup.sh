@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and run: Debian's MPICH, oneDNN and BLIS, and the packages given as arguments. Swift
-# itself it only looks for.
+# Installs what is missing to build and run: Debian's MPICH, oneDNN, BLIS and xxHash, and the packages given as arguments.
+# Swift itself it only looks for.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
-packages=(libmpich-dev mpich libdnnl-dev libblis-serial-dev "$@")
+packages=(libmpich-dev mpich libdnnl-dev libblis-serial-dev libxxhash-dev "$@")
 
 missing_packages() {
   local package
@@ -41,6 +41,6 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
 else
-  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h or blis.h, install MPICH 4, oneDNN 2 and BLIS" \
-    "with their headers"
+  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h, blis.h or xxhash.h, install MPICH 4, oneDNN 2, BLIS" \
+    "and xxHash with their headers"
 fi

@@ -7,7 +7,7 @@ import Synchronization
 /// A block of aligned memory, freed when its last view goes away.
 ///
 /// Blocks of a huge page or more are mapped from the kernel, which zeroes them, and ask for huge pages; smaller ones
-/// come from the heap, aligned to a cache line and zeroed here. A reserved block is addresses only, of which a growing
+/// come from the heap, aligned to a cache line or as asked, and zeroed here. A reserved block is addresses only, of which a growing
 /// front part is backed by memory.
 @usableFromInline package final class Memory: @unchecked Sendable {
   @usableFromInline package let base: UnsafeMutableRawPointer
@@ -19,9 +19,12 @@ import Synchronization
   private static let allocations = Atomic<Int>(0)
 
   private static let hugePage = 2 << 20
-  private static let cacheLine = 64
+  package static let cacheLine = 64
+  /// Of the kernel, in bytes.
+  package static let pageSize = sysconf(Int32(_SC_PAGESIZE))
 
-  package init(byteCount: Int) {
+  /// - Parameter alignment: bytes, a power of two of at most a page.
+  package init(byteCount: Int, alignment: Int = cacheLine) {
     precondition(byteCount >= 0, "a block of \(byteCount) bytes")
     self.byteCount = byteCount
     isMapped = byteCount >= Self.hugePage
@@ -29,7 +32,7 @@ import Synchronization
       base = Self.map(byteCount)
     } else {
       var pointer: UnsafeMutableRawPointer?
-      let status = posix_memalign(&pointer, Self.cacheLine, max(byteCount, Self.cacheLine))
+      let status = posix_memalign(&pointer, alignment, max(byteCount, alignment))
       guard status == 0, let pointer else { fatalError("out of memory: \(byteCount) bytes") }
       memset(pointer, 0, byteCount)
       base = pointer

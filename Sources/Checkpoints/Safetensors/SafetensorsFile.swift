@@ -11,16 +11,10 @@ package final class SafetensorsFile {
   private let file: OpenFile
   private let indexByName: [String: Int]
   /// What a piece of the file is read into before it is converted; made when first needed.
-  private lazy var staging = Self.staging(forByteCount: size - header.byteCount)
+  private lazy var staging = Buffer<UInt64>(count: (min(size - header.byteCount, Self.pieceByteCount) + 7) / 8)
 
   /// How much is read at a time: small enough to stay in a cache, large enough to make calls rare.
   static let pieceByteCount = 1 << 20
-
-  /// Room for a piece of a file with so many bytes of data: a whole number of a digest's stripes.
-  static func staging(forByteCount byteCount: Int) -> Buffer<UInt64> {
-    let stripes = (min(byteCount, pieceByteCount) + Digest.stripeByteCount - 1) / Digest.stripeByteCount
-    return Buffer(count: stripes * Digest.stripeByteCount / MemoryLayout<UInt64>.stride)
-  }
 
   package init(_ path: String, files: any FileSystem = LocalFileSystem()) throws(CheckpointError) {
     let file = try files.open(path)
@@ -144,19 +138,20 @@ package final class SafetensorsFile {
     var digest = Digest()
     for first in stride(from: 0, to: range.count, by: Self.pieceByteCount) {
       let count = min(Self.pieceByteCount, range.count - first)
-      try files.readAll(file, at: start + first, into: staging.reinterpreted(as: UInt8.self)[0..<count])
-      if verifying && header.hasDigests { digest.update(staging, byteCount: count) }
+      let bytes = staging.reinterpreted(as: UInt8.self)[0..<count]
+      try files.readAll(file, at: start + first, into: bytes)
+      if verifying && header.hasDigests { digest.update(bytes) }
       try body(staging, first, count)
     }
-    if verifying { try check(digest, of: entry) }
+    if verifying { try check(digest.hexadecimal, of: entry) }
   }
 
-  private func check(_ digest: Digest, of entry: TensorEntry) throws(CheckpointError) {
+  private func check(_ digest: String, of entry: TensorEntry) throws(CheckpointError) {
     guard header.hasDigests else { return }
-    guard let expected = header.digest(of: entry.name), expected == digest.hexadecimal else {
+    guard let expected = header.digest(of: entry.name), expected == digest else {
       throw CheckpointError(
         .damaged, path, tensor: entry.name,
-        "its digest is \(digest.hexadecimal), it was written with \(header.digest(of: entry.name) ?? "none"); "
+        "its digest is \(digest), it was written with \(header.digest(of: entry.name) ?? "none"); "
           + "the file is damaged: copy it again or use an earlier checkpoint")
     }
   }

@@ -25,11 +25,11 @@ package final class SafetensorsWriter {
   private let headerByteCount: Int
   private var digests: [String: String]
 
-  private let staging: Buffer<UInt64>
-  private let stagingBytes: Buffer<UInt8>
-  private var stagedByteCount = 0
-  /// Where in the data section the staged bytes go.
-  private var dataOffset = 0
+  /// The bytes of the file's current piece, which begins at a multiple of its size: all pieces but the first and the last are
+  /// whole pages, which reach the device without a copy in the page cache.
+  private let staging: Buffer<UInt8>
+  /// How many of the file's bytes have been written, and how many have come.
+  private var (writtenCount, count): (Int, Int)
   private var entryIndex = 0
   private var digest = Digest()
   private var unsyncedByteCount = 0
@@ -48,14 +48,21 @@ package final class SafetensorsWriter {
     extraMetadata = metadata
     digests = Dictionary(
       uniqueKeysWithValues: entries.map { ($0.name, String(repeating: "0", count: Digest.hexadecimalCount)) })
-    staging = SafetensorsFile.staging(forByteCount: entries.last?.bytes.upperBound ?? 0)
-    stagingBytes = staging.reinterpreted(as: UInt8.self)
     let header = Self.headerBytes(entries, DigestMetadata.make(digests, extra: metadata))
     headerByteCount = header.count
+    (writtenCount, count) = (header.count, header.count)
+    staging = Self.staging(forFileOf: header.count + (entries.last?.bytes.upperBound ?? 0))
     self.files = files
     file = try files.create(path)
     try files.writeAll(file, at: 0, from: Buffer(header))
     finishEmptyTensors()
+  }
+
+  /// Pages of memory, as many as a piece has or the whole file needs.
+  private static func staging(forFileOf byteCount: Int) -> Buffer<UInt8> {
+    let page = Memory.pageSize
+    let pages = (min(byteCount, SafetensorsFile.pieceByteCount) + page - 1) / page
+    return Buffer(Memory(byteCount: pages * page, alignment: page), byteOffset: 0, count: pages * page)
   }
 
   private var isOpen = true
@@ -102,22 +109,24 @@ package final class SafetensorsWriter {
     var bytes = values.reinterpreted(as: UInt8.self)
     while bytes.count > 0 {
       precondition(entryIndex < entries.count, "\(bytes.count) bytes more than \(file.path) has tensors for")
-      let missing = entries[entryIndex].bytes.upperBound - dataOffset - stagedByteCount
-      let count = min(bytes.count, stagingBytes.count - stagedByteCount, missing)
-      stagingBytes[stagedByteCount..<stagedByteCount + count].copy(from: bytes[0..<count])
-      bytes = bytes[count..<bytes.count]
-      stagedByteCount += count
-      if count == missing || stagedByteCount == stagingBytes.count { try flush() }
-      if count == missing { finishTensor() }
+      let missing = headerByteCount + entries[entryIndex].bytes.upperBound - count
+      let place = count % staging.count
+      let taken = min(bytes.count, staging.count - place, missing)
+      let staged = staging[place..<place + taken]
+      staged.copy(from: bytes[0..<taken])
+      digest.update(staged)
+      bytes = bytes[taken..<bytes.count]
+      count += taken
+      if count % staging.count == 0 { try flush() }
+      if taken == missing { finishTensor() }
     }
   }
 
   private func flush() throws(CheckpointError) {
-    digest.update(staging, byteCount: stagedByteCount)
-    try files.writeAll(file, at: headerByteCount + dataOffset, from: stagingBytes[0..<stagedByteCount])
-    dataOffset += stagedByteCount
-    unsyncedByteCount += stagedByteCount
-    stagedByteCount = 0
+    let place = writtenCount % staging.count
+    try files.writeAll(file, at: writtenCount, from: staging[place..<place + count - writtenCount])
+    unsyncedByteCount += count - writtenCount
+    writtenCount = count
     if unsyncedByteCount >= Self.syncInterval {
       try files.sync(file)
       unsyncedByteCount = 0
@@ -142,11 +151,12 @@ package final class SafetensorsWriter {
   package func finish() throws(CheckpointError) -> FileSummary {
     precondition(
       entryIndex == entries.count, "\(file.path) is finished at tensor \(entryIndex) of \(entries.count)")
+    if writtenCount < count { try flush() }
     let header = Self.headerBytes(entries, DigestMetadata.make(digests, extra: extraMetadata))
     try files.writeAll(file, at: 0, from: Buffer(header))
     try files.sync(file)
     isOpen = false
     try files.close(file)
-    return FileSummary(size: headerByteCount + dataOffset, digest: Digest(of: header).hexadecimal)
+    return FileSummary(size: count, digest: Digest(of: header).hexadecimal)
   }
 }

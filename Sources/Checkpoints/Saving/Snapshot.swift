@@ -27,8 +27,7 @@ struct Snapshot: Sendable {
   /// The tensors' digests, in the order of the stream.
   func digests() -> [UInt64] {
     var digests: [UInt64] = []
-    let piece = SafetensorsFile.staging(forByteCount: values.byteCount)
-    forEach { _, _, values in digests.append(Self.digest(of: values, by: piece)) }
+    forEach { _, _, values in digests.append(Digest(of: values).value) }
     return digests
   }
 
@@ -39,17 +38,5 @@ struct Snapshot: Sendable {
       body(buffer, slot, values[offset..<offset + count])
       offset += count
     }
-  }
-
-  /// - Parameter piece: memory in whole stripes, through which the values pass.
-  private static func digest(of values: Buffer<Float>, by piece: Buffer<UInt64>) -> UInt64 {
-    var digest = Digest()
-    let room = piece.reinterpreted(as: Float.self)
-    for first in stride(from: 0, to: values.count, by: max(room.count, 1)) {
-      let part = values[first..<min(first + room.count, values.count)]
-      room[0..<part.count].copy(from: part)
-      digest.update(piece, byteCount: part.byteCount)
-    }
-    return digest.value
   }
 }

@@ -18,11 +18,11 @@ package struct CorpusFile: Hashable, Sendable {
     var isBinary = false
     let size = try files.withFile(try files.open(path)) { file throws(CheckpointError) in
       let size = try files.size(of: file)
-      let words = Buffer<UInt64>(count: Self.pieceByteCount / 8)
+      let room = Buffer<UInt8>(count: Self.pieceByteCount)
       for start in stride(from: 0, to: size, by: Self.pieceByteCount) {
-        let piece = words.reinterpreted(as: UInt8.self)[0..<min(Self.pieceByteCount, size - start)]
+        let piece = room[0..<min(Self.pieceByteCount, size - start)]
         try files.readAll(file, at: start, into: piece)
-        digest.update(words, byteCount: piece.count)
+        digest.update(piece)
         let bytes = piece.elements
         utf8.take(bytes)
         if start == 0 { isBinary = bytes.prefix(Self.binaryCheckByteCount).contains(0) }

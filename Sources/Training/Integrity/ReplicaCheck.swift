@@ -102,18 +102,11 @@ private struct Copies {
 
   /// Of the replicated part of each buffer, then of the experts' part of each.
   func wholes(withExperts: Bool) -> [UInt64] {
-    let replicated = buffers.map { _, buffer in Self.digest(buffer.values[0..<buffer.layout.replicatedCount]) }
+    let replicated = buffers.map { _, buffer in Digest(of: buffer.values[0..<buffer.layout.replicatedCount]).value }
     guard withExperts else { return replicated }
     return replicated
-      + buffers.map { _, buffer in Self.digest(buffer.values[buffer.layout.replicatedCount..<buffer.layout.count]) }
-  }
-
-  /// Both parts begin and end at multiples of sixteen elements.
-  private static func digest(_ values: Buffer<Float>) -> UInt64 {
-    let words = values.reinterpreted(as: UInt64.self)
-    var digest = Digest()
-    digest.update(words, byteCount: words.byteCount)
-    return digest.value
+      + buffers.map { _, buffer in Digest(of: buffer.values[buffer.layout.replicatedCount..<buffer.layout.count]).value
+      }
   }
 
   /// First what all ranks hold, in the same order on all; then the experts', in the same order where they are the same.
@@ -121,8 +114,7 @@ private struct Copies {
     [true, false].flatMap { isReplicated in
       buffers.flatMap { name, buffer in
         buffer.layout.slots.filter { buffer.layout.isReplicated($0) == isReplicated }.map { slot in
-          let bytes = buffer.values[slot.range].reinterpreted(as: UInt8.self).elements
-          return ("\(name) in \(slot.name)", isReplicated, Digest(of: bytes).value)
+          ("\(name) in \(slot.name)", isReplicated, Digest(of: buffer.values[slot.range]).value)
         }
       }
     }

@@ -9,14 +9,12 @@ package struct TextIdentity: Codable, Hashable, Sendable {
 
   package init(of source: any SequenceSource) {
     let length = source.sequenceLength
-    // One sequence's tokens, then its targets, in whole stripes; what is left over stays zero.
-    let wordsPerStripe = Digest.stripeByteCount / MemoryLayout<UInt64>.size
-    let words = Buffer<UInt64>(count: (length + wordsPerStripe - 1) / wordsPerStripe * wordsPerStripe)
-    let values = words.reinterpreted(as: Int32.self)
+    // One sequence's tokens, then its targets.
+    let values = Buffer<Int32>(count: 2 * length)
     var digest = Digest()
     for sequence in 0..<source.sequenceCount {
       source.copy(sequence: sequence, tokens: values[0..<length], targets: values[length..<2 * length])
-      digest.update(words, byteCount: words.byteCount)
+      digest.update(values)
     }
     sequenceCount = source.sequenceCount
     self.digest = digest.hexadecimal

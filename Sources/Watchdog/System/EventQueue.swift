@@ -1,4 +1,4 @@
-import CEpoll
+import CLinux
 
 /// Tells which sockets have something to say, in the order in which they began to: of ranks that end one shortly after the
 /// other, the first is to blame.

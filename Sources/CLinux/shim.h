@@ -1,7 +1,21 @@
-// Linux's epoll, which the Glibc module of Swift leaves out, without the union of pointers in its events.
+// What Linux has and the Glibc module of Swift leaves out.
 #pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <sys/epoll.h>
+
+// MARK: Writes past the page cache
+
+// Whether the file system can: 0, or -1 and errno.
+static inline int switchyard_set_direct(int descriptor, int is_direct) {
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0) return -1;
+  return fcntl(descriptor, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+// MARK: epoll, without the union of pointers in its events
 
 static inline int switchyard_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
