@@ -3,15 +3,15 @@
 # Prints the seconds and the processor seconds of each pair, and what their medians amount to. On a machine that is busy
 # with other work only the processor seconds mean something.
 #
-#   launch/measure-checkpoints.sh [RANKS [STEPS [EVERY [ROUNDS]]]]      2 ranks, 76 steps, every 15, 3 rounds
+#   launch/measure-checkpoints.sh [RANKS [STEPS [EVERY [ROUNDS]]]]      2 ranks, 76 steps, every 5, 5 rounds
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 
 ranks=${1:-2}
 steps=${2:-76}
-every=${3:-15}
-rounds=${4:-3}
+every=${3:-5}
+rounds=${4:-5}
 [ -x "$worker" ] || refuse "moe-worker is not built; run: launch/build.sh"
 launcher=$(mpi_launcher)
 scratch=$(mktemp -d)
@@ -47,8 +47,10 @@ awk -v without="$(median "$scratch/without" 1)" -v with="$(median "$scratch/with
   -v saves="$(((steps - 1) / every))" -v cores="$(nproc)" \
   -v megabytes="$(du -sm "$scratch/run"/checkpoint-* | cut -f1)" \
   'BEGIN {
-    seconds = (cpu_with - cpu_without) / saves
-    printf "%d saves of %d MB: %.2f processor seconds each; ", saves, megabytes, seconds
-    printf "one every 5 s takes %.1f %% of %d cores\n", 100 * seconds / 5 / cores, cores
-    printf "here: one every %.1f s, runs longer by %.1f %%\n", without / (saves + 1), 100 * (with / without - 1)
+    seconds = (with - without) / saves
+    processor = (cpu_with - cpu_without) / saves
+    printf "%d saves of %d MB, one every %.1f s: each %.2f processor s and a run longer by %.2f s\n", saves, megabytes,
+      without / (saves + 1), processor, seconds
+    printf "one every 5 s takes %.1f %% of %d cores and makes a run longer by %.1f %%\n", 20 * processor / cores, cores,
+      20 * seconds
   }'
