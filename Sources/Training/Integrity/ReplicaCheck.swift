@@ -102,11 +102,12 @@ private struct Copies {
 
   /// Of the replicated part of each buffer, then of the experts' part of each.
   func wholes(withExperts: Bool) -> [UInt64] {
-    let replicated = buffers.map { _, buffer in Digest(of: buffer.values[0..<buffer.layout.replicatedCount]).value }
-    guard withExperts else { return replicated }
-    return replicated
-      + buffers.map { _, buffer in Digest(of: buffer.values[buffer.layout.replicatedCount..<buffer.layout.count]).value
-      }
+    buffers.map { _, buffer in Digest(of: buffer.values[0..<buffer.layout.replicatedCount]).value }
+      + (withExperts ? buffers.map { _, buffer in Self.experts(of: buffer) } : [])
+  }
+
+  private static func experts(of buffer: ParameterBuffer) -> UInt64 {
+    Digest(of: buffer.values[buffer.layout.replicatedCount..<buffer.layout.count]).value
   }
 
   /// First what all ranks hold, in the same order on all; then the experts', in the same order where they are the same.
