@@ -50,7 +50,7 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
       sequence: sequence, on: runtime)
     schedule = options.policy.schedule(
       pass.work, window: options.window(rankCount: runtime.group.size), groupSize: options.groupSize,
-      parallelism: runtime.workers.threadCount)
+      parallelism: runtime.workers.threadCount, runRows: options.cut(isAlone: runtime.group.size == 1).largest)
     sums = ResultSums(
       pass.plan, own: pass.computed, weights: pass.sumWeights, returned: messages.returned, into: pass.out)
     uncomputedCount = pass.work.taskCount
@@ -101,9 +101,9 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
       }
       let began = clock.now
       switch action {
-      case .compute(let tasks):
+      case .compute(let runs):
         enter(.experts)
-        compute(tasks)
+        compute(runs)
       case .finalize(let tasks): finalize(tasks)
       default:
         enter(uncomputedCount > 0 ? .dispatch : .combine)
@@ -152,16 +152,17 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     }
   }
 
-  private func compute(_ tasks: [Int]) {
-    traced(tasks, kind: kind) { pass.compute($0, $1) }
-    timings.taskCount += tasks.count
+  private func compute(_ runs: [Range<Int>]) {
+    traced(runs, kind: kind) { pass.compute(pass.plan.task(of: $0), $1) }
+    let tasks = runs.flatMap(\.self)
+    timings.taskCount += runs.count
     uncomputedCount -= tasks.count
     schedule.note(.computed(tasks))
     if uncomputedCount == 0 { noteAllComputed() }
   }
 
   /// Runs tasks. One thread's are noted one by one, those of several threads together.
-  private func traced(_ tasks: [Int], kind: (Int) -> TraceKind, _ body: (_ task: Int, _ lane: Lane) -> Void) {
+  private func traced<Task>(_ tasks: [Task], kind: (Task) -> TraceKind, _ body: (_ task: Task, _ lane: Lane) -> Void) {
     guard let trace = runtime.trace, let first = tasks.first else {
       return runtime.workers.run(tasks.count) { index, lane in body(tasks[index], lane) }
     }
@@ -177,10 +178,10 @@ private final class ScheduleExecutor<Expert: ExpertPass> {
     }
   }
 
-  private func kind(_ task: Int) -> TraceKind {
+  private func kind(_ run: Range<Int>) -> TraceKind {
     let hostedCount = pass.plan.received.expertCount - pass.plan.dispatch.shadows.count
-    if pass.plan.tasks[task].expert.index >= hostedCount { return .shadowedRows }
-    return pass.work.isOwn(task) ? .ownRows : .remoteRows
+    if pass.plan.tasks[run.lowerBound].expert.index >= hostedCount { return .shadowedRows }
+    return run.allSatisfy(pass.work.isOwn) ? .ownRows : .remoteRows
   }
 
   private func noteAllComputed() {

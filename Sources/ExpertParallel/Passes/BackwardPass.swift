@@ -55,7 +55,7 @@ final class BackwardPass: ExpertPass {
   var sumWeights: Tensor? { nil }
   var out: Tensor { target.input }
 
-  func compute(_ task: Int, _ lane: Lane) { experts.inputGradient(plan.tasks[task], activations, rows, lane) }
+  func compute(_ task: RowTask, _ lane: Lane) { experts.inputGradient(task, activations, rows, lane) }
 
   func finalize(_ task: Int, _ lane: Lane) {
     let weightTask = experts.weightTasks[task]

@@ -25,7 +25,7 @@ protocol ExpertPass: AnyObject {
   /// parameters here come first: they are the work's streams.
   var streams: [(stream: ParameterStream, expert: LocalExpert)] { get }
 
-  func compute(_ task: Int, _ lane: Lane)
+  func compute(_ task: RowTask, _ lane: Lane)
   func finalize(_ task: Int, _ lane: Lane)
   /// The gradients of the gate weights of a source's assignments, where the pass makes them. [A, 1]
   func packGates(of source: Int, into message: Tensor)

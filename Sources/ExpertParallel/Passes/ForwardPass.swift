@@ -34,7 +34,7 @@ final class ForwardPass: ExpertPass {
   var arrived: Tensor { activations.x }
   var sumWeights: Tensor? { activations.weights }
 
-  func compute(_ task: Int, _ lane: Lane) { experts.forward(plan.tasks[task], activations, into: computed, lane) }
+  func compute(_ task: RowTask, _ lane: Lane) { experts.forward(task, activations, into: computed, lane) }
   func finalize(_ task: Int, _ lane: Lane) {}
   func packGates(of source: Int, into message: Tensor) {}
   func placeGates(of peer: Int, _ gradients: Tensor) {}

@@ -81,7 +81,14 @@ extension ExchangePlan {
       arrivalChunks: chunks(received.rowCounts) { _ in false } + streams.map { _ in 1 }, returnChunks: returnChunks,
       resultChunks: chunks(dispatch.returnRowCounts) { !dispatch.assignments(of: $0).isEmpty },
       needs: needs, feeds: feeds, taskExperts: tasks.map { Int32($0.expert.index) },
+      taskRows: tasks.map { Int32($0.rows.count) },
       finalExperts: finalExperts.map { Int32($0.index) }, travellingExperts: Set(travelling.map { Int32($0.index) }))
+  }
+
+  /// Tasks that are neighbours among one expert's rows, as one.
+  package func task(of run: Range<Int>) -> RowTask {
+    let (first, last) = (tasks[run.lowerBound], tasks[run.upperBound - 1])
+    return RowTask(expert: first.expert, rows: first.rows.lowerBound..<last.rows.upperBound)
   }
 
   /// A task needs the chunks up to the last of its rows.

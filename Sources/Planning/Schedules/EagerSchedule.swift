@@ -6,34 +6,34 @@
 /// 4. Weight gradients that go along a chain of shadows, and the own rows that they need, are made before the rest.
 /// 5. Own rows fill the time in which nothing has arrived.
 /// 6. Weight gradients of experts whose rows are done fill the time in which results travel.
+///
+/// Ready neighbours of a task that is taken go with it: a product of more rows is faster, and it waits for nothing.
 package struct EagerSchedule: ExchangeSchedule {
   private let work: ExchangeWork
   private let parallelism: Int
   private var outgoing: OutgoingChunks
   private var incoming: IncomingChunks
   private var final: FinalTasks
-  private var remote = TaskQueue()
-  /// Own rows of experts whose gradients travel, and of the others.
-  private var travelling = TaskQueue()
-  private var own = TaskQueue()
+  private var ready: ReadyTasks
   private var uncomputed: Int
   private var isFinished = false
 
-  package init(_ work: ExchangeWork, window: SendWindow, parallelism: Int) {
+  package init(_ work: ExchangeWork, window: SendWindow, parallelism: Int, runRows: Int) {
     self.work = work
     self.parallelism = parallelism
+    ready = ReadyTasks(work, threadCount: parallelism, runRows: runRows)
     outgoing = OutgoingChunks(work, window: window)
     incoming = IncomingChunks(work)
     final = FinalTasks(work)
     uncomputed = work.taskCount
     for task in 0..<work.taskCount where work.isOwn(task) {
-      if work.travels(work.taskExperts[task]) { travelling.append(task) } else { own.append(task) }
+      ready.append(task, work.travels(work.taskExperts[task]) ? .travelling : .own)
     }
   }
 
   package mutating func note(_ event: ScheduleEvent) {
     switch event {
-    case .arrived(let source): incoming.noteArrived(source) { remote.append($0) }
+    case .arrived(let source): incoming.noteArrived(source) { ready.append($0, .remote) }
     case .returned(let peer): incoming.noteReturned(peer)
     case .sent(let peer): outgoing.noteSent(peer)
     case .computed(let tasks):
@@ -64,10 +64,10 @@ package struct EagerSchedule: ExchangeSchedule {
     let isQuiet =
       incoming.missingChunks == 0 && incoming.missingResults == 0 && outgoing.isIdle && outgoing.unsentResults == 0
     let limit = isQuiet ? work.taskCount + work.finalTaskCount : parallelism
-    var tasks = remote.take(limit)
-    tasks += travelling.take(limit - tasks.count)
-    if tasks.isEmpty, let urgent = final.takeTravelling(limit) { return urgent }
-    tasks += own.take(limit - tasks.count)
-    return tasks.isEmpty ? final.take(limit) : .compute(tasks)
+    var runs = ready.take(.remote, limit)
+    runs += ready.take(.travelling, limit - runs.count)
+    if runs.isEmpty, let urgent = final.takeTravelling(limit) { return urgent }
+    runs += ready.take(.own, limit - runs.count)
+    return runs.isEmpty ? final.take(limit) : .compute(runs)
   }
 }

@@ -2,8 +2,9 @@
 package enum ScheduleAction: Hashable, Sendable, CustomStringConvertible {
   /// Send a peer a chunk of this rank's rows.
   case send(peer: Int, chunk: Int)
-  /// Compute these row tasks; they may run at the same time.
-  case compute([Int])
+  /// Compute these runs of row tasks; they may run at the same time. A run's tasks are neighbours of one expert and are
+  /// computed as one block of rows.
+  case compute([Range<Int>])
   /// Compute these final tasks; they may run at the same time.
   case finalize([Int])
   /// Send a source a chunk of its results.
@@ -16,12 +17,16 @@ package enum ScheduleAction: Hashable, Sendable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .send(let peer, let chunk): "send \(peer).\(chunk)"
-    case .compute(let tasks): "compute \(Self.list(tasks))"
+    case .compute(let runs): "compute \(runs.map(Self.text).joined(separator: " "))"
     case .finalize(let tasks): "finalize \(Self.list(tasks))"
     case .returnResults(let peer, let chunk): "return \(peer).\(chunk)"
     case .await: "await"
     case .finish: "finish"
     }
+  }
+
+  private static func text(_ run: Range<Int>) -> String {
+    run.count == 1 ? "\(run.lowerBound)" : "\(run.lowerBound)-\(run.upperBound - 1)"
   }
 
   private static func list(_ tasks: [Int]) -> String { tasks.map(String.init).joined(separator: " ") }
@@ -85,13 +90,14 @@ package enum SchedulePolicy: String, Hashable, Sendable, CaseIterable, Codable {
   /// - Parameters:
   ///   - groupSize: ranks of a group of the pairwise schedule.
   ///   - parallelism: tasks that can run at once.
+  ///   - runRows: rows of a run of tasks at most, unless a single task has more.
   package func schedule(
-    _ work: ExchangeWork, window: SendWindow, groupSize: Int, parallelism: Int
+    _ work: ExchangeWork, window: SendWindow, groupSize: Int, parallelism: Int, runRows: Int
   ) -> any ExchangeSchedule {
     switch self {
     case .sequential: SequentialSchedule(work, window: window)
     case .pairwise: PairwiseSchedule(work, window: window, groupSize: groupSize, parallelism: parallelism)
-    case .eager: EagerSchedule(work, window: window, parallelism: parallelism)
+    case .eager: EagerSchedule(work, window: window, parallelism: parallelism, runRows: runRows)
     }
   }
 }

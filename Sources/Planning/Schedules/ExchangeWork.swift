@@ -43,8 +43,10 @@ package struct ExchangeWork: Hashable, Sendable {
   /// Of each row task, in order of the tasks.
   package let needs: [[Need]]
   package let feeds: [[Feed]]
-  /// The expert of each row task.
+  /// The expert of each row task; an expert's rows lie in order of its tasks.
   package let taskExperts: [Int32]
+  /// Rows of each row task.
+  package let taskRows: [Int32]
   /// The expert of each final task; an expert's lie together.
   package private(set) var finalExperts: [Int32] = []
   /// Experts whose final tasks make what other ranks wait for: the gradients of shadowed experts.
@@ -52,12 +54,12 @@ package struct ExchangeWork: Hashable, Sendable {
 
   package init(
     rank: Int, dispatchChunks: [Int32], arrivalChunks: [Int32], returnChunks: [Int32], resultChunks: [Int32],
-    needs: [[Need]], feeds: [[Feed]], taskExperts: [Int32], finalExperts: [Int32] = [],
+    needs: [[Need]], feeds: [[Feed]], taskExperts: [Int32], taskRows: [Int32], finalExperts: [Int32] = [],
     travellingExperts: Set<Int32> = []
   ) {
     precondition(
-      needs.count == feeds.count && needs.count == taskExperts.count,
-      "\(needs.count) needs, \(feeds.count) feeds, \(taskExperts.count) experts of tasks")
+      [feeds.count, taskExperts.count, taskRows.count].allSatisfy { $0 == needs.count },
+      "\(needs.count) needs, \(feeds.count) feeds, \(taskExperts.count) experts and \(taskRows.count) numbers of rows")
     self.rank = rank
     rankCount = dispatchChunks.count
     self.dispatchChunks = dispatchChunks
@@ -67,6 +69,7 @@ package struct ExchangeWork: Hashable, Sendable {
     self.needs = needs
     self.feeds = feeds
     self.taskExperts = taskExperts
+    self.taskRows = taskRows
     self.finalExperts = finalExperts
     self.travellingExperts = travellingExperts
   }

@@ -159,6 +159,12 @@ struct TaskQueue: Sendable {
     return Array(items[head..<end])
   }
 
+  mutating func popFirst() -> Int? {
+    guard !isEmpty else { return nil }
+    defer { advance(to: head + 1) }
+    return items[head]
+  }
+
   /// The first item that is wanted.
   mutating func removeFirst(where isWanted: (Int) -> Bool) -> Int? {
     guard let place = items[head...].firstIndex(where: isWanted) else { return nil }

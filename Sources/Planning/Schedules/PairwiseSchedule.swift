@@ -94,7 +94,7 @@ package struct PairwiseSchedule: ExchangeSchedule {
     guard computeStep < groups.count else { return final.take(parallelism) }
     guard hasArrived(computeStep) else { return nil }
     let tasks = stepTasks[computeStep].take(parallelism)
-    return tasks.isEmpty ? nil : .compute(tasks)
+    return tasks.isEmpty ? nil : .compute(tasks.map { $0..<$0 + 1 })
   }
 
   private func hasArrived(_ step: Int) -> Bool {

@@ -35,7 +35,7 @@ package struct SequentialSchedule: ExchangeSchedule {
       stage = .computing
       return next()
     case .computing:
-      if work.taskCount > 0 { return .compute(Array(0..<work.taskCount)) }
+      if work.taskCount > 0 { return .compute((0..<work.taskCount).map { $0..<$0 + 1 }) }
       stage = .finalizing
       return next()
     case .finalizing:

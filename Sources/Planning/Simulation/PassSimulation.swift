@@ -25,9 +25,8 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
 
   /// What a rank is about.
   private struct RankState {
-    /// The tasks under way, and whether they are final ones.
-    var tasks: [Int] = []
-    var isFinalizing = false
+    /// What is under way: the event that its end is.
+    var task = ScheduleEvent.computed([])
     var isWaiting = false
     var hasPlacedOwnRows = false
     /// When it began to wait.
@@ -57,7 +56,7 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
     for rank in 0..<traffic.rankCount {
       let simulated = SimulatedRank(traffic, rank: rank, settings, pass: pass, blocks: blocks.count)
       schedules.append(make(simulated.work))
-      taskRows.append(simulated.taskRows)
+      taskRows.append(simulated.work.taskRows)
       expertRows.append(simulated.expertRows)
       var state = RankState()
       // The router runs on all threads, over all tokens of the rank; its backward makes two products.
@@ -80,8 +79,7 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
     let (source, target) = (Int(event.source), Int(event.target))
     switch event.kind {
     case .computed:
-      let tasks = ranks[source].tasks
-      schedules[source].note(ranks[source].isFinalizing ? .finalized(tasks) : .computed(tasks))
+      schedules[source].note(ranks[source].task)
       proceed(source, at: event.time)
     case .reachedHost:
       let time = links.enter(target, byteCount: Double(event.byteCount), at: event.time)
@@ -121,12 +119,12 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
           rows > 0
           ? Double(rows) * costs.shape.rowByteCount : 4 * Double(messages.assignments(of: target, at: rank))
         send(rank, target, byteCount: bytes, isResult: true, at: &now)
-      case .compute(let tasks):
+      case .compute(let runs):
         placeOwnRows(rank, at: &now)
-        return start(rank, tasks, isFinal: false, at: now)
+        return start(rank, .computed(runs.flatMap(\.self)), runs.map { rowSeconds(rank, $0) }, at: now)
       case .finalize(let tasks):
         placeOwnRows(rank, at: &now)
-        return start(rank, tasks, isFinal: true, at: now)
+        return start(rank, .finalized(tasks), tasks.map { finalSeconds(rank, $0) }, at: now)
       case .await:
         placeOwnRows(rank, at: &now)
         ranks[rank].isWaiting = true
@@ -139,10 +137,9 @@ struct PassSimulation<Schedule: ExchangeSchedule> {
     }
   }
 
-  private mutating func start(_ rank: Int, _ tasks: [Int], isFinal: Bool, at time: Double) {
-    let seconds = makespan(tasks.map { isFinal ? finalSeconds(rank, $0) : rowSeconds(rank, $0) })
-    ranks[rank].tasks = tasks
-    ranks[rank].isFinalizing = isFinal
+  private mutating func start(_ rank: Int, _ task: ScheduleEvent, _ parts: [Double], at time: Double) {
+    let seconds = makespan(parts)
+    ranks[rank].task = task
     ranks[rank].result.compute += seconds
     queue.push(
       SimulatedEvent(
@@ -189,8 +186,8 @@ extension PassSimulation {
     time += costs.movingRows(read: 2 * own, written: 2 * own) / Double(threadCount)
   }
 
-  private func rowSeconds(_ rank: Int, _ task: Int) -> Double {
-    let rows = Int(taskRows[rank][task])
+  private func rowSeconds(_ rank: Int, _ run: Range<Int>) -> Double {
+    let rows = taskRows[rank][run].reduce(0) { $0 + Int($1) }
     return pass == .forward ? costs.forward(rows: rows) : costs.inputGradient(rows: rows)
   }
 

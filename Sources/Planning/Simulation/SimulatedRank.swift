@@ -37,8 +37,6 @@ package enum SimulatedPass: String, Hashable, Sendable, CaseIterable {
 /// x·V/A of V, and its result is in return row x·R/A of R.
 struct SimulatedRank {
   let work: ExchangeWork
-  /// Rows of each row task. [tasks]
-  private(set) var taskRows: [Int32] = []
   /// Rows of each hosted expert, padding included. [e]
   private(set) var expertRows: [Int] = []
 
@@ -47,7 +45,7 @@ struct SimulatedRank {
     let own = rank % peers
     let first = rank - own
     var builder = WorkBuilder(traffic, rank: rank, chunkRows: settings.chunkRows, isClosing: pass == .backward)
-    var taskExperts: [Int32] = []
+    var (taskExperts, taskRows): ([Int32], [Int32]) = ([], [])
     var sourceCounts = Array(repeating: 0, count: peers)
     for (local, expert) in traffic.placement.experts(of: Rank(own)).enumerated() {
       let entries = traffic.entries(group: rank / peers, expert: expert)
@@ -72,7 +70,7 @@ struct SimulatedRank {
       arrivalChunks: (0..<peers).map { messages.rowChunks(from: first + $0, to: rank) },
       returnChunks: (0..<peers).map { messages.resultChunks(of: first + $0, at: rank) },
       resultChunks: (0..<peers).map { messages.resultChunks(of: rank, at: first + $0) },
-      needs: builder.needs, feeds: builder.feeds, taskExperts: taskExperts,
+      needs: builder.needs, feeds: builder.feeds, taskExperts: taskExperts, taskRows: taskRows,
       finalExperts: isTrained
         ? expertRows.indices.flatMap { Array(repeating: Int32($0), count: blocks) } : [])
   }

@@ -49,6 +49,7 @@ extension PassPrediction {
       pass == .forward && others > 0
       ? traffic.manifestLoad(on: cluster).seconds + 2 * others * cluster.machine.otherHost.messageSeconds : 0
     let (window, groupSize, parallelism) = (settings.window, settings.groupSize, settings.threadCount)
+    let runRows = settings.cut.largest
     func run<Schedule: ExchangeSchedule>(_ make: (ExchangeWork) -> Schedule) -> [RankPass] {
       var simulation = PassSimulation(
         traffic, on: cluster, costs, settings, pass: pass, start: manifests, make: make)
@@ -58,7 +59,7 @@ extension PassPrediction {
       switch settings.policy {
       case .sequential: run { SequentialSchedule($0, window: window) }
       case .pairwise: run { PairwiseSchedule($0, window: window, groupSize: groupSize, parallelism: parallelism) }
-      case .eager: run { EagerSchedule($0, window: window, parallelism: parallelism) }
+      case .eager: run { EagerSchedule($0, window: window, parallelism: parallelism, runRows: runRows) }
       }
     seconds = ranks.reduce(0) { max($0, $1.end) }
     compute = ranks.reduce(0) { max($0, $1.compute + $1.router) }

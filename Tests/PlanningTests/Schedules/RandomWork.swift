@@ -46,6 +46,7 @@ struct RandomWork {
       rank: rank, dispatchChunks: dispatch, arrivalChunks: arrivals, returnChunks: returns,
       resultChunks: results + streams.map { _ in Int32.random(in: 0...1, using: &generator) }, needs: needs,
       feeds: feeds, taskExperts: (0..<taskCount).map { _ in Int32.random(in: 0..<4, using: &generator) },
+      taskRows: (0..<taskCount).map { _ in Int32.random(in: 1...4, using: &generator) * 16 },
       // An expert's final tasks lie together; some experts have no row task, some no final task.
       finalExperts: (0..<4).flatMap { expert in
         Array(repeating: Int32(expert), count: Int.random(in: 0...3, using: &generator))
@@ -79,7 +80,7 @@ extension ScheduleSetting {
       policy: policy,
       window: SendWindow(total: perPeer + [0, 0, 1, 8].random(&generator), perPeer: perPeer),
       groupSize: Int.random(in: 1...rankCount + 2, using: &generator),
-      parallelism: Int.random(in: 1...3, using: &generator))
+      parallelism: Int.random(in: 1...3, using: &generator), runRows: [16, 32, 64, 640].random(&generator))
   }
 }
 

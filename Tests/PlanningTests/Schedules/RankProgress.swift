@@ -73,7 +73,7 @@ struct RankProgress {
     let results = peers.filter { isComplete($0) && hasRoom(for: $0) }
     return rows.map { .send(peer: $0, chunk: sentRows[$0]) }
       + results.map { .returnResults(peer: $0, chunk: sentResults[$0]) }
-      + (readyTasks.map { [$0] } + [readyTasks]).filter { !$0.isEmpty }.map { .compute($0) }
+      + (readyTasks.map { [$0] } + [readyTasks]).filter { !$0.isEmpty }.map { .compute($0.map { $0..<$0 + 1 }) }
       + (readyFinals.map { [$0] } + [readyFinals]).filter { !$0.isEmpty }.map { .finalize($0) }
   }
 
@@ -83,7 +83,9 @@ struct RankProgress {
     case .send(let peer, let chunk):
       !hasSentRows(to: peer) && chunk == sentRows[peer] && hasRoom(for: peer)
     case .returnResults(let peer, let chunk): chunk == sentResults[peer] && isComplete(peer) && hasRoom(for: peer)
-    case .compute(let tasks): !tasks.isEmpty && Set(tasks).count == tasks.count && tasks.allSatisfy { isReady($0) }
+    case .compute(let runs):
+      !runs.isEmpty && runs.allSatisfy { !$0.isEmpty && Set(work.taskExperts[$0]).count == 1 }
+        && Set(runs.joined()).count == runs.joined().count && runs.joined().allSatisfy { isReady($0) }
     case .finalize(let tasks):
       !tasks.isEmpty && Set(tasks).count == tasks.count && tasks.allSatisfy { isReady(final: $0) }
     case .await: !isDone
@@ -99,7 +101,7 @@ struct RankProgress {
     case .returnResults(let peer, _):
       sentResults[peer] += 1
       inFlight[peer] += 1
-    case .compute(let tasks): computed.formUnion(tasks)
+    case .compute(let runs): computed.formUnion(runs.joined())
     case .finalize(let tasks): finalized.formUnion(tasks)
     case .await, .finish: break
     }

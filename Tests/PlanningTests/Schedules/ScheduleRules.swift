@@ -17,9 +17,9 @@ extension ScheduleRule {
 struct SequentialRule: ScheduleRule {
   func objection(to action: ScheduleAction, _ progress: RankProgress) -> String? {
     switch action {
-    case .compute(let tasks):
+    case .compute(let runs):
       if !hasExchanged(progress) || !progress.isIdle { return "computes before all rows are exchanged" }
-      return tasks.count == progress.work.taskCount ? nil : "computes a part"
+      return runs == (0..<progress.work.taskCount).map { $0..<$0 + 1 } ? nil : "computes a part, or joins tasks"
     case .finalize(let tasks):
       if !hasExchanged(progress) || !progress.isIdle || !progress.hasComputedAll { return "finalizes too early" }
       return tasks.count == progress.work.finalTaskCount ? nil : "finalizes a part"
@@ -44,7 +44,8 @@ struct PairwiseRule: ScheduleRule {
     case .send(let peer, _):
       let step = targetStep(peer, progress)
       return (0..<step).allSatisfy { hasExchangedRows($0, progress) } ? nil : "begins S\(step) too early"
-    case .compute(let tasks): return objection(toComputing: tasks, progress)
+    case .compute(let runs):
+      return runs.contains { $0.count > 1 } ? "joins tasks" : objection(toComputing: runs.flatMap(\.self), progress)
     case .returnResults(let peer, _):
       let step = originStep(peer, progress)
       // What is in flight behind the first result is a result.
@@ -130,19 +131,20 @@ struct PairwiseRule: ScheduleRule {
 /// Always the most urgent of what is possible, and as much of it as can run at once.
 struct EagerRule: ScheduleRule {
   let parallelism: Int
+  let runRows: Int
 
   func objection(to action: ScheduleAction, _ progress: RankProgress) -> String? {
     let passedOver = progress.possibleActions.first { other in
-      guard case .compute(let done) = action, case .compute(let tasks) = other else {
+      guard case .compute(let done) = action, case .compute(let runs) = other else {
         return urgency(other, progress) < urgency(action, progress)
       }
-      let leastUrgent = { (tasks: [Int]) in tasks.map { urgency(ofTask: $0, progress.work) }.max() ?? 0 }
-      return leastUrgent(tasks) < leastUrgent(done) && !Set(tasks).isSubset(of: done)
+      let leastUrgent = { (runs: [Range<Int>]) in runs.map { urgency(ofRun: $0, progress.work) }.max() ?? 0 }
+      return leastUrgent(runs) < leastUrgent(done) && !Set(runs.joined()).isSubset(of: done.joined())
     }
     if let passedOver { return "passes over \(passedOver)" }
     switch action {
-    case .compute(let tasks):
-      return objection(toCount: tasks.count, of: progress.readyTasks.count, progress)
+    case .compute(let runs):
+      return objection(toRuns: runs, progress)
     case .finalize(let tasks):
       // Gradients that travel do not wait for others'.
       let others = progress.readyFinals.filter { travels(final: $0, progress) == travels(final: tasks[0], progress) }
@@ -163,15 +165,38 @@ struct EagerRule: ScheduleRule {
     return count == limit ? nil : "runs \(count) of \(readyCount) tasks"
   }
 
+  /// There are as many runs as threads, if there are as many tasks. A run has as many rows as it may, or no ready neighbour,
+  /// unless another thread would have nothing to do.
+  private func objection(toRuns runs: [Range<Int>], _ progress: RankProgress) -> String? {
+    let work = progress.work
+    let taken = Set(runs.joined())
+    let left = Set(progress.readyTasks).subtracting(taken)
+    let rows = { (run: Range<Int>) in work.taskRows[run].reduce(0, +) }
+    if let large = runs.first(where: { $0.count > 1 && rows($0) > Int32(runRows) }) { return "joins \(large)" }
+    if left.isEmpty, runs.count < parallelism, runs.contains(where: { $0.count > 1 }) { return "leaves a thread idle" }
+    for run in runs where left.count > parallelism {
+      for next in [run.lowerBound - 1, run.upperBound] where left.contains(next) {
+        let isSame = work.taskExperts[next] == work.taskExperts[run.lowerBound]
+        if isSame, rows(run) + work.taskRows[next] <= runRows { return "does not join \(next) to \(run)" }
+      }
+    }
+    return left.isEmpty ? nil : objection(toCount: runs.count, of: runs.count + left.count, progress)
+  }
+
   private func urgency(_ action: ScheduleAction, _ progress: RankProgress) -> Int {
     switch action {
     case .send: 0
     case .returnResults: 1
     // Threads that are left take what is less urgent.
-    case .compute(let tasks): tasks.map { urgency(ofTask: $0, progress.work) }.min() ?? 0
+    case .compute(let runs): runs.map { urgency(ofRun: $0, progress.work) }.min() ?? 0
     case .finalize(let tasks): tasks.contains { !travels(final: $0, progress) } ? 6 : 4
     case .await, .finish: 7
     }
+  }
+
+  /// What is least urgent of a run only fills it up.
+  private func urgency(ofRun run: Range<Int>, _ work: ExchangeWork) -> Int {
+    run.map { urgency(ofTask: $0, work) }.min() ?? 0
   }
 
   /// Remote rows first, then what gradients that travel need, then the rest.
@@ -187,20 +212,21 @@ struct ScheduleSetting: CustomStringConvertible {
   let window: SendWindow
   let groupSize: Int
   let parallelism: Int
+  var runRows = 16
 
   func schedule(_ work: ExchangeWork) -> any ExchangeSchedule {
-    policy.schedule(work, window: window, groupSize: groupSize, parallelism: parallelism)
+    policy.schedule(work, window: window, groupSize: groupSize, parallelism: parallelism, runRows: runRows)
   }
 
   var rule: any ScheduleRule {
     switch policy {
     case .sequential: SequentialRule()
     case .pairwise: PairwiseRule(groupSize: groupSize, parallelism: parallelism)
-    case .eager: EagerRule(parallelism: parallelism)
+    case .eager: EagerRule(parallelism: parallelism, runRows: runRows)
     }
   }
 
   var description: String {
-    "\(policy.rawValue), window \(window.total)/\(window.perPeer), groups of \(groupSize), \(parallelism) at once"
+    "\(policy.rawValue), window \(window.total)/\(window.perPeer), groups of \(groupSize), \(parallelism) at once, runs of \(runRows) rows"
   }
 }

@@ -41,7 +41,7 @@ struct ScheduleTests {
         switch action {
         case .send(let peer, let chunk): rows[peer, default: []].append(chunk)
         case .returnResults(let peer, let chunk): results[peer, default: []].append(chunk)
-        case .compute(let some): tasks += some
+        case .compute(let runs): tasks += runs.joined()
         case .finalize(let some): finals += some
         case .await, .finish: break
         }

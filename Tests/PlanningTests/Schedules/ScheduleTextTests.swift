@@ -248,6 +248,31 @@ struct ScheduleTextTests {
       """)
   }
 
+  @Test("eager, forward: ready neighbours are computed as one")
+  func eagerRuns() {
+    expect(
+      .eager, ranks: 2, runRows: 48,
+      """
+      send 1.0
+      send 1.1
+      < arrived 1
+      < arrived 1
+      compute 1-3
+      return 1.0
+      return 1.1
+      compute 0
+      await
+      < returned 1
+      < sent 1
+      < sent 1
+      < sent 1
+      < sent 1
+      await
+      < returned 1
+      finish
+      """)
+  }
+
   @Test("eager, forward, all at once where nothing travels")
   func eagerAlone() {
     expect(.eager, ranks: 1, "compute 0 1\nfinish")
@@ -258,7 +283,8 @@ struct ScheduleTextTests {
     let needs = Array(repeating: [ExchangeWork.Need](), count: 3)
     let work = ExchangeWork(
       rank: 0, dispatchChunks: [0, 0], arrivalChunks: [0, 0], returnChunks: [0, 0], resultChunks: [0, 1], needs: needs,
-      feeds: needs.map { _ in [] }, taskExperts: [0, 1, 1], finalExperts: [0, 1, 1], travellingExperts: [1])
+      feeds: needs.map { _ in [] }, taskExperts: [0, 1, 1], taskRows: [16, 16, 16], finalExperts: [0, 1, 1],
+      travellingExperts: [1])
     let text = """
       compute 1
       compute 2
@@ -276,12 +302,12 @@ struct ScheduleTextTests {
 
   private func expect(
     _ policy: SchedulePolicy, ranks: Int, isBackward: Bool = false, groupSize: Int = 1,
-    window: SendWindow = SendWindow(), parallelism: Int = 1, _ text: String,
+    window: SendWindow = SendWindow(), parallelism: Int = 1, runRows: Int = 16, _ text: String,
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     let plan = plan(ranks: ranks)
     let setting = ScheduleSetting(
-      policy: policy, window: window, groupSize: groupSize, parallelism: parallelism)
+      policy: policy, window: window, groupSize: groupSize, parallelism: parallelism, runRows: runRows)
     let work = isBackward ? plan.backwardWork(finalExperts: [LocalExpert(0), LocalExpert(0)]) : plan.forwardWork()
     #expect(transcript(of: setting.schedule(work), along: text) == text, sourceLocation: sourceLocation)
   }
@@ -312,7 +338,7 @@ struct ScheduleTextTests {
         let action = schedule.next()
         lines.append(action.description)
         if action.description != line { break }
-        if case .compute(let tasks) = action { schedule.note(.computed(tasks)) }
+        if case .compute(let runs) = action { schedule.note(.computed(runs.flatMap(\.self))) }
         if case .finalize(let tasks) = action { schedule.note(.finalized(tasks)) }
       }
     }

@@ -171,7 +171,7 @@ private struct SimulatedRank {
   mutating func carryOut(_ action: ScheduleAction) {
     progress.note(action)
     switch action {
-    case .compute(let tasks): note(.computed(tasks))
+    case .compute(let runs): note(.computed(runs.flatMap(\.self)))
     case .finalize(let tasks): note(.finalized(tasks))
     case .await: isWaiting = true
     case .finish: isFinished = true
