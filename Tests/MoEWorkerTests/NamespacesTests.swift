@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// `launch/namespaces.sh`, and what it leaves behind.
@@ -8,28 +9,13 @@ struct Cluster {
   /// Namespaces and files of the run that are still there.
   let leftovers: [String]
 
-  static let script = path(of: "namespaces.sh")
-
-  static func path(of script: String) -> String {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../launch/\(script)").standardized.path
-  }
-
-  static let canRun =
-    geteuid() == 0
-    && ["ip", "tc"].allSatisfy { tool in
-      ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].contains {
-        FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)")
-      }
-    }
-
   /// Runs the script with its arguments separated by spaces, and a command.
   ///
   /// - Parameters:
   ///   - script: `namespaces.sh`, or one that calls it.
   ///   - signal: sent to the script when the command has written a line on every rank.
   init(
-    script: String = Self.script, _ options: String, _ command: [String], signal: Int32? = nil, ranks: Int = 2,
+    script: String = TestHosts.script, _ options: String, _ command: [String], signal: Int32? = nil, ranks: Int = 2,
     limit: Double = 60
   ) throws {
     let (folder, temporary) = (try Folder(), try Folder())
@@ -111,7 +97,7 @@ struct Cluster {
   }
 }
 
-@Suite(.serialized, .enabled(if: Cluster.canRun, "making hosts out of namespaces needs root, and ip and tc (iproute2)"))
+@Suite(.serialized, .enabled(if: TestHosts.canBeMade, Comment(rawValue: TestHosts.requirement)))
 struct NamespacesTests {
   @Test func ranksKnowTheirHosts() throws {
     let cluster = try Cluster("--hosts 2 --rate 1gbit --ranks-per-host 2 --", ["moe-worker", "doctor"])
@@ -167,7 +153,7 @@ struct NamespacesTests {
   /// Row B over a network: a host whose link is taken down, and one whose ranks are stopped, is named within the limit, and
   /// nothing of the job is left.
   @Test func aHostOutOfReachIsNamedAndNothingIsLeft() throws {
-    let cluster = try Cluster(script: Cluster.path(of: "test-faults.sh"), "links", [], limit: 180)
+    let cluster = try Cluster(script: TestHosts.path(of: "test-faults.sh"), "links", [], limit: 180)
     let outcome = cluster.outcome
     #expect(outcome.exitCode == 0 && outcome.output.contains("2 runs, 0 failed"), "\(outcome)")
     #expect(cluster.leftovers.isEmpty)

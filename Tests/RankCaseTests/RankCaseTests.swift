@@ -26,3 +26,15 @@ struct RankCaseTests {
     #expect(Set(rankCases.map(\.name)).count == rankCases.count)
   }
 }
+
+/// The same over TCP, between hosts of their own.
+@Suite(
+  "Cases on several hosts", .serialized,
+  .enabled(if: TestHosts.canBeMade, Comment(rawValue: TestHosts.requirement)))
+struct HostCaseTests {
+  @Test("passes on three hosts", arguments: RankRunArgument.all.filter { $0.ranks == 3 })
+  func passes(_ run: RankRunArgument) {
+    let report = runOnRanks(run.rankCase, ranks: run.ranks, eachOnItsHost: true)
+    #expect(report.isClean, "\(report)")
+  }
+}

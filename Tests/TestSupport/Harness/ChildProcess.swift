@@ -58,10 +58,10 @@ struct ChildProcess {
     return nil
   }
 
-  /// Ends the group, first politely: `mpirun` then ends its ranks.
+  /// Ends the group, first politely: `mpirun` then ends its ranks, and a script takes down what it has made.
   func killGroup() {
     kill(-processID, SIGTERM)
-    if wait(for: .seconds(1)) == nil {
+    if wait(for: .seconds(5)) == nil {
       kill(-processID, SIGKILL)
       _ = wait(for: .seconds(1))
     }

@@ -4,13 +4,15 @@ import Synchronization
 /// Runs a case under `mpirun`, one process per rank, and gathers what all of them have to say.
 ///
 /// One run at a time: ranks of two runs would only get into each other's way.
-package func runOnRanks(_ rankCase: RankCase, ranks: Int) -> CaseReport {
+///
+/// - Parameter hasHosts: whether each rank has a host of its own, made of a network namespace (``TestHosts``).
+package func runOnRanks(_ rankCase: RankCase, ranks: Int, eachOnItsHost hasHosts: Bool = false) -> CaseReport {
   oneRunAtATime.withLock { _ in
     let folder = FileManager.default.temporaryDirectory.appending(path: "rank-cases-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      return try RankRun(rankCase, ranks: ranks, folder: folder.path).report()
+      return try RankRun(rankCase, ranks: ranks, hasHosts: hasHosts, folder: folder.path).report()
     } catch {
       return CaseReport(caseName: rankCase.name, ranks: [], interruption: "could not be started: \(error)")
     }
@@ -26,12 +28,14 @@ private struct RankRun {
   let launcherOutput: String
   let process: ChildProcess
 
-  init(_ rankCase: RankCase, ranks: Int, folder: String) throws(ChildProcess.StartError) {
+  init(_ rankCase: RankCase, ranks: Int, hasHosts: Bool, folder: String) throws(ChildProcess.StartError) {
     self.rankCase = rankCase
     files = (0..<ranks).map { RankFiles(folder: folder, rank: $0) }
     launcherOutput = "\(folder)/mpirun.output"
     process = try ChildProcess(
-      firstFoundOf: ["mpirun.mpich", "mpirun"], arguments: ["-np", "\(ranks)", Self.program, rankCase.name, folder],
+      firstFoundOf: hasHosts ? [TestHosts.script] : ["mpirun.mpich", "mpirun"],
+      arguments: (hasHosts ? ["--hosts", "\(ranks)", "--rate", "1gbit", "--"] : ["-np", "\(ranks)"])
+        + [Self.program, rankCase.name, folder],
       environment: Self.environment, output: launcherOutput)
   }
 
