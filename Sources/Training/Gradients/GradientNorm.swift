@@ -29,15 +29,20 @@ package struct GradientNorm {
     sums = Buffer(count: names.count)
   }
 
-  /// The norm of the gradient. Every rank of `world` calls it and gets the same bits.
-  package func measure(
-    _ gradients: ParameterBuffer, world: any Communicator, workers: WorkerPool
-  ) throws(CommunicationError) -> Double {
-    sums.fill(0)
-    for (slot, place) in measured {
+  /// Takes in the tensors of a part of the gradient, which are final. Each is taken once before the next norm.
+  package func take(
+    _ gradients: ParameterBuffer, in range: Range<Int>, workers: WorkerPool, betweenTensors: () -> Void = {}
+  ) {
+    for (slot, place) in measured where range.contains(slot.range.lowerBound) {
       sums[place] = sumOfSquares(gradients.values[slot.range], workers: workers)
+      betweenTensors()
     }
+  }
+
+  /// The norm of the gradient that was taken in. Every rank of `world` calls it and gets the same bits.
+  package func finish(over world: any Communicator) throws(CommunicationError) -> Double {
     try world.sum(sums)
+    defer { sums.fill(0) }
     var total = 0.0
     for place in 0..<sums.count { total += sums[place] }
     return total.squareRoot()

@@ -13,7 +13,7 @@ package import Topology
 ///     begin()                              before the last micro-batch's backward
 ///     finish(range)                        from backward, as gradients become final: starts buckets
 ///     poke()                               between tasks: moves messages
-///     complete()                           before the optimizer
+///     complete(isFinal)                    before the optimizer
 package final class GradientReduction {
   /// An embedding table whose gradient is zero but for the rows of the batch's tokens.
   package struct SparseTable {
@@ -33,6 +33,7 @@ package final class GradientReduction {
   private let sums: [BucketSums]
   private let tableSums: TouchedRowSums?
   private let tableRange: Range<Int>
+  private let elementCount: Int
   /// What went wrong in a poke, which cannot throw.
   private var failure: CommunicationError?
 
@@ -48,6 +49,7 @@ package final class GradientReduction {
     var sums: [BucketSums] = []
     var tableSums: TouchedRowSums?
     tableRange = table?.slot.range ?? 0..<0
+    elementCount = layout.count
     if topology.worldSize > 1 {
       if let table {
         tableSums = TouchedRowSums(
@@ -93,11 +95,16 @@ package final class GradientReduction {
     }
   }
 
-  /// Waits until every gradient is the sum over its ranks.
-  package func complete() throws(CommunicationError) {
+  /// Waits until every gradient is the sum over its ranks. The sparse table's come last, because backward ends with them.
+  ///
+  /// - Parameter isFinal: is told of the others, which can be worked on while the table's travel, then of the table's.
+  package func complete(_ isFinal: (Range<Int>) -> Void = { _ in }) throws(CommunicationError) {
     try throwFailure()
     for sum in sums { try sum.complete() }
+    isFinal(tableRange.upperBound..<elementCount)
+    try throwFailure()
     try tableSums?.complete()
+    isFinal(tableRange)
   }
 
   private func throwFailure() throws(CommunicationError) {

@@ -125,7 +125,9 @@ package final class TrainingLoop {
       try backward(saved, isFirst: microBatch == 0, reducing: isLast)
     }
     runtime.enter(.reduce)
-    try reduction.complete()
+    try reduction.complete { range in
+      gradientNorm.take(gradients, in: range, workers: runtime.workers, betweenTensors: reduction.poke)
+    }
     return losses
   }
 
@@ -179,7 +181,7 @@ package final class TrainingLoop {
   ) throws(CommunicationError) -> StepMetrics {
     var metrics = StepMetrics(step: step)
     metrics.learningRate = configuration.learningRateSchedule.rate(step: step - 1)
-    metrics.gradientNorm = try gradientNorm.measure(gradients, world: runtime.world, workers: runtime.workers)
+    metrics.gradientNorm = try gradientNorm.finish(over: runtime.world)
     losses.record(in: &metrics, microBatchCount: division.microBatchCount)
 
     let timings = runtime.experts.timings

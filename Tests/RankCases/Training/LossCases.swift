@@ -40,10 +40,9 @@ package let lossCases: [RankCase] = [
       let norm = GradientNorm(
         layout: run.loop.state.weights.layout, allNames: ModelLayout.whole(scenario.model).slots.map(\.name),
         topology: run.rank.runtime.topology, rank: context.world.rank)
-      let length =
-        try 10
-        * norm.measure(
-          run.loop.state.optimizer.firstMoment, world: context.world, workers: run.rank.runtime.workers)
+      let moment = run.loop.state.optimizer.firstMoment
+      norm.take(moment, in: 0..<moment.layout.count, workers: run.rank.runtime.workers)
+      let length = try 10 * norm.finish(over: context.world)
       context.expectClose(length, min(metrics.gradientNorm, clip ?? .infinity), "length with clip \(clip ?? 0)")
       context.expect(metrics.gradientNorm > 0.125, "the gradient is too short to be clipped")
     }
