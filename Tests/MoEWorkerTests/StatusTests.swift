@@ -46,6 +46,16 @@ import Testing
     for rank in ranks { #expect(rank["alive"] as? Bool == false && rank["exit_code"] as? Int == 0) }
   }
 
+  @Test func metricsThatLieElsewhereAreNamed() throws {
+    let metrics = folder.file("elsewhere.jsonl")
+    #expect(try Program.run(training("--metrics", metrics)).exitCode == 0)
+    #expect(try !status().contains("loss"))
+    let outcome = try Program.run(["status", folder.file("run"), "--metrics", metrics])
+    #expect(outcome.output.contains("6 of 6, loss ") && outcome.errors.isEmpty, "\(outcome)")
+    let wrong = try Program.run(["status", folder.file("run"), "--metrics", metrics + "s"])
+    #expect(wrong.exitCode == 0 && wrong.errors.contains("elsewhere.jsonls has no line of metrics"), "\(wrong)")
+  }
+
   /// A run is looked at while it trains, then asked to stop.
   @Test func aRunThatGoesOnIsRunningAndThenStopped() throws {
     let process = Process()

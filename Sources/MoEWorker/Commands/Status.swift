@@ -11,11 +11,14 @@ struct Status: LookoutCommand {
   @Argument(help: ArgumentHelp("A run's directory: the --output of 'train'.", valueName: "run-dir"))
   var run: String
 
+  @Option(help: ArgumentHelp("The run's --metrics. (default: RUN_DIR/metrics.jsonl)", valueName: "file"))
+  var metrics: String?
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
   func look() throws -> Int32 {
-    let status = try RunStatus(of: run, seenFrom: HostSurvey.ownName)
+    let status = try RunStatus(of: run, metrics: metrics, seenFrom: HostSurvey.ownName)
     for problem in status.problems { Console.complain("warning: \(problem)") }
     let console = Console(isSpeaker: true)
     if json { try console.write(status.json.description) } else { try console.stream(status.description) }

@@ -37,14 +37,15 @@ struct RunStatus {
   /// What is not as it should be, a line each.
   let problems: [String]
 
-  init(of run: String, seenFrom host: String, at now: Double = Date().timeIntervalSince1970) throws(Refusal) {
+  init(of run: String, metrics: String?, seenFrom host: String, at now: Double = Date().timeIntervalSince1970) throws(Refusal) {
     let records = try RunRecords(of: run)
     self.run = run
     rankCount = records.rankCount
     ranks = records.ranks.map { RankStatus($0, seenFrom: host, at: now) }
     state = Self.state(ranks, records)
-    measurement = LastMeasurement.read("\(run)/metrics.jsonl")
+    measurement = LastMeasurement.read(metrics ?? "\(run)/metrics.jsonl")
     var problems = records.problems
+    if measurement == nil, let metrics { problems.append("\(metrics) has no line of metrics") }
     do throws(CheckpointError) {
       let newest = try RunDirectory(run).newestCheckpoint()
       problems += newest?.passedOver.map { "a newer checkpoint is not complete: \($0)" } ?? []
