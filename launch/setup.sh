@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and run: Debian's MPICH, oneDNN, BLIS and xxHash, and the packages given as arguments.
-# Swift itself it only looks for.
+# Installs what is missing to build and run: Debian's MPICH, oneDNN, BLIS and xxHash, and the packages given as
+# arguments. Swift itself it only looks for.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
@@ -41,6 +41,6 @@ if command -v dpkg-query >/dev/null; then
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -gt 0 ]; then install_packages; fi
 else
-  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h, blis.h or xxhash.h, install MPICH 4, oneDNN 2, BLIS" \
-    "and xxHash with their headers"
+  say "this is not Debian: if the build misses mpich/mpi.h, dnnl.h, blis.h or xxhash.h, install MPICH 4, oneDNN 2," \
+    "BLIS and xxHash with their headers"
 fi

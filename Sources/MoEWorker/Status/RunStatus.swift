@@ -37,7 +37,9 @@ struct RunStatus {
   /// What is not as it should be, a line each.
   let problems: [String]
 
-  init(of run: String, metrics: String?, seenFrom host: String, at now: Double = Date().timeIntervalSince1970) throws(Refusal) {
+  init(of run: String, metrics: String?, seenFrom host: String, at now: Double = Date().timeIntervalSince1970)
+    throws(Refusal)
+  {
     let records = try RunRecords(of: run)
     self.run = run
     rankCount = records.rankCount
