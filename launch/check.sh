@@ -62,7 +62,8 @@ check_blocking_calls() {
 check_unsafe() {
   local folders
   mapfile -t folders < <(sources_except Tensors FlightRecorder Kernels Communication)
-  # Calls of the system, and of xxHash, that have no safe form, each in a small file that says so in its name or first lines.
+  # Calls of the system, and of xxHash, that have no safe form, each in a small file that says so in its name or first
+  # lines.
   local system='^Sources/(Checkpoints/Files|Watchdog/System|Supervision/System)/'
   forbid "unsafe outside of Tensors, FlightRecorder, Kernels and Communication" \
     "$(code_lines '\bunsafe\b' "${folders[@]}" | grep -vE "$system" || true)"
