@@ -17,7 +17,7 @@ struct SpokeWatch {
   /// How long the watching process may take to answer a connection.
   private static let answer: Int32 = 500
   /// How long a rank that ends with an error waits for the watch's word.
-  private static let patience: UInt64 = 500_000_000
+  private static let patience: UInt64 = 1_000_000_000
   /// The lowest rank speaks first; the others are there in case that it cannot.
   private static let turn: UInt64 = 250_000_000
   private static let turns = 6
