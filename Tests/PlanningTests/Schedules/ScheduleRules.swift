@@ -158,11 +158,13 @@ struct EagerRule: ScheduleRule {
   }
 
   private func objection(toCount count: Int, of readyCount: Int, _ progress: RankProgress) -> String? {
-    // Nothing has to be polled for between tasks when no message can come and none has to leave.
-    let isQuiet =
-      progress.hasAllArrived && progress.hasAllReturned && progress.isIdle && progress.hasSentAllResults
-    let limit = isQuiet ? readyCount : min(parallelism, readyCount)
+    let limit = isQuiet(progress) ? readyCount : min(parallelism, readyCount)
     return count == limit ? nil : "runs \(count) of \(readyCount) tasks"
+  }
+
+  /// Nothing has to be polled for between tasks when no message can come and none has to leave.
+  private func isQuiet(_ progress: RankProgress) -> Bool {
+    progress.hasAllArrived && progress.hasAllReturned && progress.isIdle && progress.hasSentAllResults
   }
 
   /// There are as many runs as threads, if there are as many tasks. A run has as many rows as it may, or no ready neighbour,
@@ -174,13 +176,15 @@ struct EagerRule: ScheduleRule {
     let rows = { (run: Range<Int>) in work.taskRows[run].reduce(0, +) }
     if let large = runs.first(where: { $0.count > 1 && rows($0) > Int32(runRows) }) { return "joins \(large)" }
     if left.isEmpty, runs.count < parallelism, runs.contains(where: { $0.count > 1 }) { return "leaves a thread idle" }
-    for run in runs where left.count > parallelism {
+    for run in runs where left.count >= parallelism {
       for next in [run.lowerBound - 1, run.upperBound] where left.contains(next) {
         let isSame = work.taskExperts[next] == work.taskExperts[run.lowerBound]
         if isSame, rows(run) + work.taskRows[next] <= runRows { return "does not join \(next) to \(run)" }
       }
     }
-    return left.isEmpty ? nil : objection(toCount: runs.count, of: runs.count + left.count, progress)
+    // Every task that is left could be a run of its own.
+    let possible = left.isEmpty ? min(runs.count, parallelism) : runs.count + left.count
+    return isQuiet(progress) && left.isEmpty ? nil : objection(toCount: runs.count, of: possible, progress)
   }
 
   private func urgency(_ action: ScheduleAction, _ progress: RankProgress) -> Int {
