@@ -1,18 +1,16 @@
 // What Linux has and the Glibc module of Swift leaves out.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <fcntl.h>
 #include <sys/epoll.h>
 
 // MARK: Writes past the page cache
 
-// Whether the file system can: 0, or -1 and errno.
+// Whether the file system can: 0, or -1 and errno. The flag by its internal name: the public one asks for _GNU_SOURCE,
+// under which fd_set has other members than in the Glibc module, and Swift refuses to see two of it.
 static inline int switchyard_set_direct(int descriptor, int is_direct) {
   int flags = fcntl(descriptor, F_GETFL);
   if (flags < 0) return -1;
-  return fcntl(descriptor, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+  return fcntl(descriptor, F_SETFL, is_direct ? flags | __O_DIRECT : flags & ~__O_DIRECT);
 }
 
 // MARK: epoll, without the union of pointers in its events
