@@ -29,8 +29,9 @@ package final class Request {
   package let tag: Tag
   /// For a send, the size of the message; for a receive, the most that it may be.
   package let byteCount: Int
-  /// The transport has finished with the memory.
-  package internal(set) var isDone = false
+  /// The transport has finished with the memory. Like `transport` looked at for every request at every poke, and never
+  /// while it is written.
+  @exclusivity(unchecked) package internal(set) var isDone = false
   /// For a finished receive: how many bytes came.
   package internal(set) var receivedByteCount = 0
 
@@ -40,7 +41,7 @@ package final class Request {
     case loopback(Delivery)
   }
 
-  var transport: Transport
+  @exclusivity(unchecked) var transport: Transport
   private let memory: Memory
   private let job: JobState
 
