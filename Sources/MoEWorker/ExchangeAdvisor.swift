@@ -11,7 +11,7 @@ import Training
 ///
 /// All ranks have the same machine model and the same layer, so they come to the same choice.
 struct ExchangeAdvisor {
-  let machine: MachineModel
+  var machine: MachineModel
   let hosts: HostMap
   let topology: ParallelTopology
   let threadCount: Int
@@ -209,7 +209,9 @@ struct ExchangeAdvice: CustomStringConvertible {
     options = advisor.options(flags, for: layer)
     let layerCount = (0..<model.layerCount).count(where: model.hasExperts)
     let shadowing = advisor.shadowing(flags, for: layer.shape)
-    predictedMilliseconds = 1e3 * Double(layerCount) * advisor.seconds(options, for: layer, shadowing)
+    var present = advisor
+    present.machine = try worker.atPresentSpeed(advisor.machine, runtime.workers)
+    predictedMilliseconds = 1e3 * Double(layerCount) * present.seconds(options, for: layer, shadowing)
     runtime.experts.use(options, on: worker.hostMap)
     runtime.experts.follow(shadowing)
     if flags.progress == .thread { worker.world.startProgressThread() }

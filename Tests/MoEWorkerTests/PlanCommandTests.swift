@@ -170,6 +170,26 @@ import Testing
     let folder = try Folder()
     expectRefusal(try run(folder, ["--calibration", folder.file("nowhere")]), exitCode: 66, saying: "nowhere")
   }
+
+  /// A calibration of a moment at which the processor was slow does not make predictions wrong for ever.
+  @Test func aPredictionIsOfTheSpeedOfTheMoment() throws {
+    let folder = try Folder()
+    let layer = "bench layer --tokens 512 --hidden-size 512 --intermediate-size 1024 --repeat 1 --json --calibration"
+    func predicted(_ more: [String]) throws -> Double {
+      let arguments = layer.split(separator: " ").map(String.init) + [folder.file("machine")] + more
+      let outcome = try Program.run(arguments)
+      try #require(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
+      let line = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+      return try #require(line?["predicted_milliseconds"] as? Double, "\(outcome)")
+    }
+    let first = try predicted(["--calibrate"])
+    let slowed = try folder.text("machine").replacing(/"flopsPerSecond" : ([-+.\de]+)/) { rate in
+      "\"flopsPerSecond\" : \((Double(rate.1) ?? 0) / 100)"
+    }
+    try folder.write("machine", slowed)
+    let second = try predicted([])
+    #expect(second < 10 * first, "rates a hundred times too low: \(second) ms after \(first) ms")
+  }
 }
 
 /// Calibrations as files.

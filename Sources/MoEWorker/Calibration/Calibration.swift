@@ -12,8 +12,7 @@ extension Worker {
     let key = try CalibrationKey(self, workers)
     let path = options.calibration ?? CalibrationOptions.cacheFolder.map { "\($0)/calibration-\(key.hostsDigest).json" }
     if !options.calibrate, let kept = try keptModel(path, key, isGiven: options.calibration != nil) {
-      if options.calibration != nil { return kept }
-      if try linksAreStill(as: kept) { return kept }
+      if try options.calibration != nil || linksAreStill(as: kept) { return kept }
     }
     let measured = try measureMachine(workers)
     // A file that the user named is replaced only when asked to.
@@ -52,6 +51,16 @@ extension Worker {
     warn(
       "hosts exchange \(Int(now / 1e6)) MB/s and not \(Int(then / 1e6)) MB/s as when calibrated: calibrating again")
     return false
+  }
+
+  /// The model with products as fast as at this moment, to predict from: a processor that others use too computes at
+  /// another speed than when it was calibrated. Choices keep to the calibration, so that a run repeated chooses the same.
+  func atPresentSpeed(_ model: MachineModel, _ workers: WorkerPool) throws -> MachineModel {
+    let all = try world.allGather(RateProbe(over: world, workers).presentFlopsPerSecond())
+    let now = RateMeasurement.slowestHost(all, hosts: hostMap)
+    var present = model
+    present.matmul = model.matmul.scaled(by: now / model.matmul.flopsPerSecond(rows: RateProbe.presentRows))
+    return present
   }
 
   private func measureMachine(_ workers: WorkerPool) throws -> MachineModel {

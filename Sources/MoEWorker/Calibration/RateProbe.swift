@@ -19,9 +19,13 @@ struct RateProbe {
   private static let (depth, columns) = (512, 1024)
   /// Rows that a thread multiplies in a sample: about 4 ms on a fast core.
   private static let rowsPerSample = 512
+  private static let flopsPerSample = 2 * Double(rowsPerSample * depth * columns)
   private static let rowsPerThread = 2048
   /// Rows of the products that other things are measured beside: half a millisecond on a fast core.
   private static let usualRows = 64
+  /// Rows of the products that tell a processor's speed of the moment, and how often it is taken: some 40 ms.
+  static let presentRows = 256
+  private static let presentRounds = 9
   private static let (leastRounds, mostRounds) = (3, 9)
   /// For all rounds: what keeps the whole under a second on a slow machine.
   private static let budget = Duration.milliseconds(250)
@@ -58,10 +62,19 @@ struct RateProbe {
       rounds.append(round())
     } while rounds.count < Self.leastRounds || rounds.count < Self.mostRounds && clock.now - start < Self.budget
     let seconds = (0...Self.rowCounts.count).map { place in max(Stopwatch.median(rounds.map { $0[place] }), 1e-9) }
-    let flops = 2 * Double(Self.rowsPerSample * Self.depth * Self.columns)
     let bytes = 2 * Double(Self.rowsPerThread * Self.depth * MemoryLayout<Float>.stride)
     return RateMeasurement(
-      flopsPerSecond: seconds.dropLast().map { flops / $0 }, copyBytesPerSecond: bytes / seconds[Self.rowCounts.count])
+      flopsPerSecond: seconds.dropLast().map { Self.flopsPerSample / $0 },
+      copyBytesPerSecond: bytes / seconds[Self.rowCounts.count])
+  }
+
+  /// What one thread computes at this moment, in products of `presentRows` rows.
+  func presentFlopsPerSecond() throws -> Double {
+    let sample = { multiply(rowCount: Self.presentRows, count: Self.rowsPerSample / Self.presentRows) }
+    try world.barrier()
+    sample()
+    let seconds = (0..<Self.presentRounds).map { _ in ContinuousClock().measure(sample) / .seconds(1) }
+    return Self.flopsPerSample / max(Stopwatch.median(seconds), 1e-9)
   }
 
   /// How many times faster rank 0 computes while all others wait; only rank 0 has the number.

@@ -69,7 +69,7 @@ struct BenchLayer: WorkerCommand {
     let machine = try worker.machineModel(workers, calibration)
     let gate = topology.gate(layer.runtime, expertsPerToken: flags.expertsPerToken, machine, worker)
     layer.router = layer.router.limited(by: gate?.budget(tokenCount: layer.x.rows))
-    let advisor = ExchangeAdvisor(
+    var advisor = ExchangeAdvisor(
       machine: machine, hosts: worker.hostMap,
       topology: ParallelTopology(worldSize: worker.world.size, expertParallelSize: worker.world.size),
       threadCount: workers.threadCount, isTraining: flags.mode == .train)
@@ -78,11 +78,11 @@ struct BenchLayer: WorkerCommand {
     let shadowing = advisor.shadowing(exchange, for: described.shape)
     layer.runtime.follow(shadowing)
     let difference = verify ? try verifiedDifference(layer, worker) : nil
+    advisor.machine = try worker.atPresentSpeed(machine, workers)
+    let predicted = advisor.seconds(layer.runtime.options, for: described, shadowing)
     let measured = try LayerMeasurement(layer, flags.mode, repeats: repeats, over: worker.world, workers)
     var line = line(measured, layer, worker)
-    line.append(
-      "predicted_milliseconds",
-      .real(1e3 * advisor.seconds(layer.runtime.options, for: described, shadowing), digits: 4))
+    line.append("predicted_milliseconds", .real(1e3 * predicted, digits: 4))
     line.append("rows_between_hosts", .integer(try rowsBetweenHosts(measured.exchange, worker)))
     if let difference { line.append("largest_difference", .real(difference, digits: 3)) }
     if let traceFile { try record(layer, in: traceFile, worker) }

@@ -11,19 +11,24 @@ package struct RateMeasurement: Hashable, Sendable, Codable {
     self.copyBytesPerSecond = copyBytesPerSecond
   }
 
-  /// One measurement for all: the median of each host's ranks, since what differs there is noise, and of those the
-  /// slowest host's, since an exchange ends when the last rank is done.
+  /// One measurement for all, by `slowestHost`: what differs within a host is noise, and an exchange ends when the last
+  /// rank is done.
   ///
   /// - Parameter all: one per rank, in order, of the same row counts.
   package init(agreeing all: [RateMeasurement], hosts: HostMap) {
     precondition(all.count == hosts.rankCount, "\(all.count) measurements of \(hosts.rankCount) ranks")
-    let slowest = { (value: (RateMeasurement) -> Double) in
-      hosts.ranksOfHost.map { ranks in Self.median(ranks.map { value(all[$0]) }) }.min() ?? 0
-    }
+    let slowest = { (value: (RateMeasurement) -> Double) in Self.slowestHost(all.map(value), hosts: hosts) }
     flopsPerSecond = (0..<(all.map(\.flopsPerSecond.count).min() ?? 0)).map { point in
       slowest { $0.flopsPerSecond[point] }
     }
     copyBytesPerSecond = slowest(\.copyBytesPerSecond)
+  }
+
+  /// One rate for all: the median of each host's ranks, of the slowest host.
+  ///
+  /// - Parameter rates: one per rank, in order.
+  package static func slowestHost(_ rates: [Double], hosts: HostMap) -> Double {
+    hosts.ranksOfHost.map { ranks in median(ranks.map { rates[$0] }) }.min() ?? 0
   }
 
   /// The lower of two middle values: a value that was measured.

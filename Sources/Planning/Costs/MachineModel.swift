@@ -97,7 +97,7 @@ package struct MatmulRate: Hashable, Sendable, Codable {
     points.reduce(flopsPerSecond(rows: rows)) { $1.rows <= rows ? max($0, $1.flopsPerSecond) : $0 }
   }
 
-  func scaled(by factor: Double) -> MatmulRate {
+  package func scaled(by factor: Double) -> MatmulRate {
     MatmulRate(points: points.map { Point(rows: $0.rows, flopsPerSecond: factor * $0.flopsPerSecond) })
   }
 
