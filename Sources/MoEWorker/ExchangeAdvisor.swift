@@ -73,12 +73,7 @@ struct ExchangeAdvisor {
     }
   }
 
-  /// Nil where a two-level exchange is none.
-  private var relayedHosts: HostMap? {
-    let hosts = HostMap(names: groupHosts)
-    return hosts.hostCount > 1 && hosts.mostRanksOfHost > 1 && hosts.hostCount <= ExpertRuntime.mostRelayedHosts
-      ? hosts : nil
-  }
+  private var relayedHosts: HostMap? { ExchangeFlags.relayedHosts(groupHosts) }
 
   /// Single ranks, and the ranks of a host.
   private func groupSizes(_ schedule: SchedulePolicy, _ flags: ExchangeFlags) -> [Int] {
@@ -125,21 +120,12 @@ struct ExchangeAdvisor {
     return seconds * policy.costs.predictedSeconds(load, owners: owners, shadows: plan) / before
   }
 
-  /// How much longer the exchange takes by way of relays: manifests, rows and results forward; rows, results and gate
-  /// gradients backward, of which only rows and results are long.
+  /// How much longer the exchange takes by way of relays.
   private func relaySeconds(_ options: ExchangeOptions, _ shape: LayerShape, _ traffic: ExchangeTraffic) -> Double {
     guard let hosts = options.relayedHosts else { return 0 }
-    let cost = RelayCost(hosts, machine: machine)
-    let rowBytes = 4 * Double(shape.hiddenSize)
-    let chunkBytes = rowBytes * Double(options.chunkRows(width: shape.hiddenSize))
-    let rows = (0..<hosts.rankCount).map { rank in
-      (0..<hosts.rankCount).reduce(0.0) { sum, peer in
-        hosts.shareHost(rank, peer) ? sum : sum + Double(traffic.rows[traffic.pair(from: rank, to: peer)])
-      }
-    }
-    let long = cost.seconds(byteCount: rowBytes * (rows.max() ?? 0), chunkByteCount: chunkBytes)
-    let short = cost.seconds(byteCount: 0, chunkByteCount: chunkBytes)
-    return (isTraining ? 2 : 1) * (2 * long + short)
+    let pass = RelayCost(hosts, machine: machine).passSeconds(
+      traffic, rowByteCount: 4 * Double(shape.hiddenSize), chunkRows: options.chunkRows(width: shape.hiddenSize))
+    return isTraining ? 2 * pass : pass
   }
 
   /// Decides in each step which experts are shadowed; nil where shadows are off, or there is nobody to spare.

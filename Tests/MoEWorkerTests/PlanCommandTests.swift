@@ -59,6 +59,26 @@ import Testing
       try plan("--ranks 4 --hosts 4", folder, calibration: alone), exitCode: 64, saying: "--link-rate")
   }
 
+  @Test func relaysWinAmongManyRanksOfAHostAndAreNoneAmongSingleOnes() throws {
+    let folder = try Folder()
+    let file = try folder.write("machine", Calibration.text())
+    func planned(_ arguments: String) throws -> (step: Double, route: String?) {
+      let found = try fields(
+        try plan("--link-rate 25gbit --tokens 8192 --json \(arguments)", folder, calibration: file))
+      return (try number("step_milliseconds", found), found["route"] as? String)
+    }
+    let many = "--ranks 128 --hosts 8 --experts 128 --hidden-size 64 --intermediate-size 64"
+    let (direct, relayed) = try (planned(many), planned("\(many) --route two-level"))
+    #expect(direct.route == "direct" && relayed.route == "two-level")
+    #expect(relayed.step < direct.step, "112 messages of a few rows to other hosts, or one a host")
+    let single = try (planned("--ranks 4 --hosts 4"), planned("--ranks 4 --hosts 4 --route two-level"))
+    #expect(single.1.route == "direct" && single.0.step == single.1.step)
+    expectRefusal(
+      try plan(
+        "--ranks 4 --hosts 2 --link-rate 1gbit --route two-level --schedule pairwise", folder, calibration: file),
+      exitCode: 64, saying: "pairwise")
+  }
+
   @Test func aThousandRanksTakeSeconds() throws {
     let folder = try Folder()
     let file = try folder.write("machine", Calibration.text())

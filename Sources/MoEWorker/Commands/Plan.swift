@@ -16,7 +16,8 @@ struct Plan: WorkerCommand {
       the measured rates of this machine or of --calibration's. bound_milliseconds is the sum over passes of the larger of \
       compute and exchange; exposed_exchange_milliseconds is what the step takes longer than its slowest rank computes. \
       Ranks beyond the experts form groups with a full set of experts each, as in training; sums of gradients over such \
-      groups are not counted. compute_exchange_ratio, ideal_gflops and semi_ideal_gflops are FasterMoE's roofline for one \
+      groups are not counted. --route two-level adds what relays copy and takes away the messages that they save. \
+      compute_exchange_ratio, ideal_gflops and semi_ideal_gflops are FasterMoE's roofline for one \
       rank: everything or nothing of the exchange is hidden; achieved_gflops is the prediction.
       """)
 
@@ -31,10 +32,18 @@ struct Plan: WorkerCommand {
   @Option(help: "Ranks of a group of the pairwise schedule.", transform: Parse.positive)
   var groupSize = 1
 
+  @Option(
+    help: """
+      How ranks of other hosts are reached: direct, or two-level (one message at a time from host to host, by way of a \
+      rank of each; not with pairwise).
+      """)
+  var route = ExchangeFlags.Route.direct
+
   @Option(help: "Rows that a message carries at most. (default: about 128 KiB)", transform: Parse.positive)
   var chunkRows: Int?
 
   func validate() throws {
+    try ExchangeFlags.check(route, schedule)
     // Indices of a rank's assignments have 32 bits.
     guard flags.tokens / cluster.ranks + 1 <= Int(Int32.max) / flags.expertsPerToken else {
       throw ValidationError("--tokens \(flags.tokens) are too many for --ranks \(cluster.ranks)")
@@ -56,8 +65,19 @@ struct Plan: WorkerCommand {
     let weights = (0..<flags.experts).map { pow(Double($0 + 1), -flags.skew) }
     let popularity = ExpertPopularity(weights: weights, expertsPerToken: flags.expertsPerToken)
     let traffic = ExchangeTraffic(popularity, tokenCount: flags.tokens, topology: topology)
+    let relays = route == .twoLevel ? relayCost(simulated) : nil
+    let relaySeconds = relays?.passSeconds(
+      traffic, rowByteCount: 4 * Double(flags.hiddenSize), chunkRows: rowsOfMessage)
     let passes = simulate(flags.mode == .train ? [.forward, .backward] : [.forward], traffic, on: simulated)
-    try results.write(line(StepPrediction(passes, flags.shape, traffic, on: simulated, settings)), worker)
+      .map { $0.prolonged(by: relaySeconds ?? 0) }
+    let prediction = StepPrediction(passes, flags.shape, traffic, on: simulated, settings)
+    try results.write(line(prediction, relays == nil ? .direct : .twoLevel), worker)
+  }
+
+  /// What relays cost; nil where there are none to take.
+  private func relayCost(_ cluster: SimulatedCluster) -> RelayCost? {
+    let hosts = ExchangeFlags.relayedHosts(cluster.hosts.hostOfRank.prefix(expertParallelSize).map { Int($0) })
+    return hosts.map { RelayCost($0, machine: cluster.machine) }
   }
 
   /// The passes do not depend on each other: each has a thread.
@@ -73,11 +93,12 @@ struct Plan: WorkerCommand {
     return places.compactMap(\.prediction)
   }
 
-  private func line(_ prediction: StepPrediction) -> JSONLine {
+  private func line(_ prediction: StepPrediction, _ route: ExchangeFlags.Route) -> JSONLine {
     let milliseconds = { (seconds: Double) in JSONLine.Value.real(seconds * 1e3) }
     let gigaflops = { (rate: Double) in JSONLine.Value.real(rate / 1e9, digits: 4) }
     var line = JSONLine([
-      "schedule": .text(schedule.rawValue), "mode": .text(flags.mode.rawValue), "ranks": .integer(cluster.ranks),
+      "schedule": .text(schedule.rawValue), "route": .text(route.rawValue), "mode": .text(flags.mode.rawValue),
+      "ranks": .integer(cluster.ranks),
       "hosts": .integer(cluster.hosts), "threads": .integer(cluster.threads),
       "expert_parallel": .integer(expertParallelSize), "step_milliseconds": milliseconds(prediction.seconds),
       "bound_milliseconds": milliseconds(prediction.bound),

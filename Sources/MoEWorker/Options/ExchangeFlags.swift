@@ -1,6 +1,7 @@
 import ArgumentParser
 import ExpertParallel
 import Planning
+import Topology
 
 extension SchedulePolicy: ExpressibleByArgument {}
 
@@ -22,6 +23,14 @@ struct ExchangeFlags: ParsableArguments {
   enum Route: String, ExpressibleByArgument, CaseIterable {
     case direct
     case twoLevel = "two-level"
+  }
+
+  /// The hosts between which rows can be relayed, given the hosts of a group's ranks; nil where a two-level exchange is
+  /// none.
+  static func relayedHosts(_ hostOfRank: [Int]) -> HostMap? {
+    let hosts = HostMap(names: hostOfRank)
+    return hosts.hostCount > 1 && hosts.mostRanksOfHost > 1 && hosts.hostCount <= ExpertRuntime.mostRelayedHosts
+      ? hosts : nil
   }
 
   @Option(help: "Rows that a message carries at most. (default: about 128 KiB)", transform: Parse.positive)
@@ -55,11 +64,13 @@ struct ExchangeFlags: ParsableArguments {
     case on, off
   }
 
-  func validate() throws {
-    if route == .twoLevel && schedule == .pairwise {
-      throw ValidationError(
-        "--route two-level and --schedule pairwise contradict each other: a relay waits for all rows")
-    }
+  func validate() throws { try Self.check(route, schedule) }
+
+  /// Refuses a route that a schedule cannot take.
+  static func check(_ route: Route?, _ schedule: SchedulePolicy?) throws {
+    guard route == .twoLevel && schedule == .pairwise else { return }
+    throw ValidationError(
+      "--route two-level and --schedule pairwise contradict each other: a relay waits for all rows")
   }
 
   var options: ExchangeOptions {

@@ -8,15 +8,12 @@ package import Topology
 /// the relay, there by receiver, and from the relay.
 package struct RelayCost: Hashable, Sendable {
   package let machine: MachineModel
-  /// R; hosts with fewer are counted as if they had as many.
-  package let ranksPerHost: Int
-  /// H
-  package let hostCount: Int
+  /// Of an expert-parallel group. R is the most ranks of any: hosts with fewer are counted as if they had as many.
+  package let hosts: HostMap
 
   package init(_ hosts: HostMap, machine: MachineModel) {
     self.machine = machine
-    ranksPerHost = hosts.mostRanksOfHost
-    hostCount = hosts.hostCount
+    self.hosts = hosts
   }
 
   /// Seconds that one transfer of one kind takes longer; less than 0 where relays win.
@@ -25,7 +22,7 @@ package struct RelayCost: Hashable, Sendable {
   ///   - byteCount: what a rank sends to ranks of other hosts.
   ///   - chunkByteCount: of a message at most, where it goes directly.
   package func seconds(byteCount: Double, chunkByteCount: Double) -> Double {
-    let (r, others) = (Double(ranksPerHost), Double(hostCount - 1))
+    let (r, others) = (Double(hosts.mostRanksOfHost), Double(hosts.hostCount - 1))
     let direct = max(r * others, byteCount / chunkByteCount)
     let near = others + others / r * (r - 1)
     // A message costs a processor at both of its ends.
@@ -33,5 +30,23 @@ package struct RelayCost: Hashable, Sendable {
       2 * (near * machine.sameHost.messageSeconds + (others / r - direct) * machine.otherHost.messageSeconds)
     let copies = 2 * byteCount / machine.sameHost.bytesPerSecond + byteCount / machine.copyBytesPerSecond
     return messages + copies + 2 * machine.sameHost.latencySeconds
+  }
+
+  /// Seconds that the exchanges of one pass of a layer take longer: manifests, rows and results forward; rows, results and
+  /// gate gradients backward, of which only rows and results are long.
+  ///
+  /// - Parameters:
+  ///   - traffic: of the group that the hosts are of.
+  ///   - rowByteCount: of a token.
+  ///   - chunkRows: rows of a message at most, where it goes directly.
+  package func passSeconds(_ traffic: ExchangeTraffic, rowByteCount: Double, chunkRows: Int) -> Double {
+    let rows = (0..<hosts.rankCount).map { rank in
+      (0..<hosts.rankCount).reduce(0.0) { sum, peer in
+        hosts.shareHost(rank, peer) ? sum : sum + Double(traffic.rows[traffic.pair(from: rank, to: peer)])
+      }
+    }
+    let chunkByteCount = rowByteCount * Double(chunkRows)
+    let long = seconds(byteCount: rowByteCount * (rows.max() ?? 0), chunkByteCount: chunkByteCount)
+    return 2 * long + seconds(byteCount: 0, chunkByteCount: chunkByteCount)
   }
 }

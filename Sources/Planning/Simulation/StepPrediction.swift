@@ -24,6 +24,13 @@ package struct PassPrediction: Hashable, Sendable {
 
   /// How much longer the pass takes than the slowest rank computes.
   package var exposedExchange: Double { max(0, seconds - compute) }
+
+  /// The same pass where the exchange takes so many seconds longer, or less than 0: shorter.
+  package func prolonged(by more: Double) -> PassPrediction {
+    PassPrediction(
+      seconds: seconds + more, compute: compute, exchange: exchange, bound: bound, isComputeBound: isComputeBound,
+      ranks: ranks)
+  }
 }
 
 /// One step of a layer: a forward pass, and in training the backward pass.

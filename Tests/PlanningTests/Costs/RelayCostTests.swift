@@ -28,4 +28,20 @@ struct RelayCostTests {
     let single = RelayCost(HostMap(rankCount: 4, hostCount: 4), machine: Self.machine)
     #expect(single.seconds(byteCount: 1e6, chunkByteCount: 131_072) > 0)
   }
+
+  @Test("of a pass counts what the busiest rank sends to other hosts, twice, and three kinds of short messages")
+  func pass() {
+    let hosts = HostMap(rankCount: 4, hostCount: 2)
+    let cost = RelayCost(hosts, machine: Self.machine)
+    let topology = ParallelTopology(worldSize: 4, expertParallelSize: 4)
+    // Every rank sends rank r 10·(r + 1) rows: ranks 0 and 1 send 30 + 40 to the other host, the others 10 + 20.
+    let traffic = ExchangeTraffic(
+      topology: topology, placement: ExpertPlacement(expertCount: 4, rankCount: 4), tokenCounts: [100, 100, 100, 100],
+      counts: { _, counts in counts = [10, 20, 30, 40] },
+      pairRows: { _, _, assignments, _ in (assignments, assignments) })
+    let long = cost.seconds(byteCount: 70 * 1000, chunkByteCount: 64_000)
+    let short = cost.seconds(byteCount: 0, chunkByteCount: 64_000)
+    let found = cost.passSeconds(traffic, rowByteCount: 1000, chunkRows: 64)
+    #expect(abs(found - (2 * long + short)) < 1e-12)
+  }
 }
