@@ -17,8 +17,10 @@ static inline int switchyard_set_direct(int descriptor, int is_direct) {
 
 static inline int switchyard_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
+// Tells once of all that has come: one that stays in line until it has been asked again keeps its old place there, before
+// others that have become ready since.
 static inline int switchyard_epoll_add(int queue, int descriptor) {
-  struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.fd = descriptor}};
   return epoll_ctl(queue, EPOLL_CTL_ADD, descriptor, &event);
 }
 

@@ -70,9 +70,11 @@ package struct Watcher {
       let speaking = queue.wait(milliseconds: failure == nil ? Int32(limits.interval / 1_000_000) : 10)
       let now = monotonicNanoseconds()
       judge.slept(pulse.asleep(now, limits.interval))
-      for descriptor in speaking {
-        if let rank = ranks.first(where: { $0.value.socket.descriptor == descriptor })?.key { hear(rank, at: now) }
+      let talkers = speaking.compactMap { descriptor in
+        ranks.first { $0.value.socket.descriptor == descriptor }?.key
       }
+      // Who had more to say than that it ends may have been in line long before its end, and others ended first.
+      for rank in talkers.filter({ hear($0, at: now) }) { hearOut(rank, at: now) }
       greetStrangers(at: now)
       if pulse.isDue(now, limits.interval) { passOn() }
       if orphanedAt == nil, !isHeld(lifeline) {
@@ -130,18 +132,27 @@ package struct Watcher {
         stranger.send(Frame(.hello))
         ranks[rank] = stranger
         take(frames.dropFirst(), of: rank, at: now)
+        hearOut(rank, at: now)
       }
     }
     strangers = unknown
   }
 
-  private mutating func hear(_ rank: Int, at now: UInt64) {
-    guard let news = ranks[rank]?.receive() else { return }
-    switch news {
-    case .frames(let frames): take(frames[...], of: rank, at: now)
-    case .end: lose(rank, at: now)
+  /// Whether there may be more: frames have come, or their end after them.
+  private mutating func hear(_ rank: Int, at now: UInt64) -> Bool {
+    switch ranks[rank]?.receive() {
+    case .frames(let frames):
+      take(frames[...], of: rank, at: now)
+      return !frames.isEmpty
+    case .end:
+      lose(rank, at: now)
+      return false
+    case nil: return false
     }
   }
+
+  /// Everything that has come from a rank, to its end if that has come: the queue does not tell of it again.
+  private mutating func hearOut(_ rank: Int, at now: UInt64) { while hear(rank, at: now) {} }
 
   private mutating func take(_ frames: ArraySlice<Frame>, of rank: Int, at now: UInt64) {
     for frame in frames {

@@ -3,7 +3,7 @@ import Glibc
 /// A TCP socket that never blocks; what goes wrong with it is its end. The file holds the system calls that have no safe
 /// form.
 package struct Socket: Sendable {
-  let descriptor: Int32
+  package let descriptor: Int32
 
   /// A socket that listens on all interfaces, at a port that the system chooses; nil where it refuses.
   static func listen() -> (socket: Socket, port: UInt16)? { try? listen(at: 0, port: 0) }
@@ -50,7 +50,7 @@ package struct Socket: Sendable {
   }
 
   /// Connects to an IPv4 address, which may take as long as this; nil where nobody answers.
-  static func connect(to host: UInt32, port: UInt16, milliseconds: Int32) -> Socket? {
+  package static func connect(to host: UInt32, port: UInt16, milliseconds: Int32) -> Socket? {
     let socket = Socket(descriptor: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | nonBlocking, 0))
     guard socket.descriptor >= 0 else { return nil }
     var address = sockaddr_in()
@@ -82,7 +82,7 @@ package struct Socket: Sendable {
     return self
   }
 
-  package enum Received { case bytes([UInt8]), nothing, end }
+  package enum Received: Hashable { case bytes([UInt8]), nothing, end }
 
   package func receive() -> Received {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)

@@ -1,0 +1,42 @@
+import Testing
+import Watchdog
+
+@Suite("Event queue")
+struct EventQueueTests {
+  /// Two ends of a connection.
+  private struct Line {
+    let near: Socket
+    let far: Socket
+
+    init() throws {
+      let (listener, port) = try Socket.listenOnLoopback(port: 0)
+      far = try #require(Socket.connect(to: UInt32(0x7f00_0001).bigEndian, port: port, milliseconds: 1000))
+      Socket.wait(for: [listener], milliseconds: 1000)
+      near = try #require(listener.accept())
+      listener.close()
+    }
+
+    /// The far end goes; returns when the near one can see it.
+    func end() {
+      far.close()
+      Socket.wait(for: [near], milliseconds: 1000)
+    }
+  }
+
+  @Test("of two that end, the first is told of first, whoever spoke before")
+  func order() throws {
+    let (talker, other) = try (Line(), Line())
+    var queue = EventQueue()
+    for line in [talker, other] { queue.add(line.near) }
+    #expect(queue.wait(milliseconds: 0).isEmpty)
+
+    #expect(talker.far.send([1]) == 1)
+    #expect(queue.wait(milliseconds: 1000) == [talker.near.descriptor])
+    #expect(talker.near.receive() == .bytes([1]))
+
+    other.end()
+    talker.end()
+    #expect(queue.wait(milliseconds: 0) == [other.near.descriptor, talker.near.descriptor])
+    for line in [talker, other] { line.near.close() }
+  }
+}
