@@ -131,7 +131,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "CheckpointsTests",
-      dependencies: ["Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],
+      dependencies: ["CLinux", "Checkpoints", "Communication", "LanguageModel", "Tensors", "Topology"],
       swiftSettings: settings),
     .testTarget(
       name: "RoutingTests", dependencies: ["Kernels", "Planning", "Routing", "Tensors"], swiftSettings: settings),

@@ -1,5 +1,7 @@
+import CLinux
 import Checkpoints
 import Foundation
+import Glibc
 import Tensors
 import Testing
 
@@ -38,5 +40,42 @@ struct LocalFileSystemTests {
     for index in 0..<10 { expected[start + whole.upperBound - 100 + index] = content[index] }
     expected.replaceSubrange(0..<whole.count, with: content[whole].elements)
     #expect(try disk.contents(of: path, limit: .max) == expected)
+  }
+
+  /// Whether the folder of temporary files is on a file system that can.
+  private static let canWriteDirectly: Bool = {
+    guard let folder = try? TemporaryFolder(), let file = try? LocalFileSystem().create(folder.file("probe")) else {
+      return false
+    }
+    defer { try? LocalFileSystem().close(file) }
+    return switchyard_set_direct(file.descriptor, 1) == 0
+  }()
+
+  @Test(
+    "many whole pages leave nothing in the page cache",
+    .enabled(if: canWriteDirectly, "skipped: the temporary folder's file system has no direct writes"))
+  func direct() throws {
+    let content = pages(256, seed: 3)
+    for (name, parts) in [("direct", 1), ("cached", 64)] {
+      let path = folder.file(name)
+      try disk.withFile(disk.create(path)) { file throws(CheckpointError) in
+        let size = content.count / parts
+        for part in 0..<parts {
+          try disk.writeAll(file, at: part * size, from: content[part * size..<(part + 1) * size])
+        }
+      }
+      #expect(try (cachedPageCount(path) == 0) == (parts == 1), "\(name)")
+    }
+  }
+
+  /// How many pages of a file are in the page cache.
+  private func cachedPageCount(_ path: String) throws -> Int {
+    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+    let byteCount = Int(try file.seekToEnd())
+    let map = try #require(mmap(nil, byteCount, PROT_READ, MAP_SHARED, file.fileDescriptor, 0))
+    defer { munmap(map, byteCount) }
+    var isCached = [UInt8](repeating: 0, count: byteCount / Self.page)
+    try #require(mincore(map, byteCount, &isCached) == 0)
+    return isCached.count { $0 & 1 == 1 }
   }
 }

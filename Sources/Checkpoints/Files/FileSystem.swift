@@ -13,7 +13,7 @@ package enum FileKind: Hashable, Sendable { case file, directory, other }
 /// A file that a ``FileSystem`` has opened.
 package struct OpenFile: Hashable, Sendable {
   package let path: String
-  let descriptor: Int32
+  package let descriptor: Int32
 
   package init(path: String, descriptor: Int32) {
     self.path = path
