@@ -17,10 +17,15 @@ static inline int switchyard_set_direct(int descriptor, int is_direct) {
 
 static inline int switchyard_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-// Tells once of all that has come: one that stays in line until it has been asked again keeps its old place there, before
-// others that have become ready since.
 static inline int switchyard_epoll_add(int queue, int descriptor) {
-  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.fd = descriptor}};
+  struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
+  return epoll_ctl(queue, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+// Tells once, and only that the other end will send no more. Told of until it is quiet, a descriptor would keep its place in
+// the queue while others become ready; told of bytes too, it would have its place from the first of them.
+static inline int switchyard_epoll_add_end(int queue, int descriptor) {
+  struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data = {.fd = descriptor}};
   return epoll_ctl(queue, EPOLL_CTL_ADD, descriptor, &event);
 }
 

@@ -6,22 +6,28 @@ struct Connection {
 
   init(_ socket: Socket) { self.socket = socket }
 
-  enum News { case frames([Frame]), end }
-
-  /// What has arrived. What is no frame is taken for the end of the connection.
-  mutating func receive() -> News {
+  struct News {
+    var frames: [Frame] = []
+    /// The other end sends no more.
     var hasEnded = false
+    /// What has arrived is no frame.
+    var isNonsense = false
+  }
+
+  /// What has arrived.
+  mutating func receive() -> News {
+    var news = News()
     reading: while true {
       switch socket.receive() {
       case .bytes(let bytes): arrived += bytes
       case .nothing: break reading
       case .end:
-        hasEnded = true
+        news.hasEnded = true
         break reading
       }
     }
-    guard let frames = Frame.take(from: &arrived) else { return .end }
-    return hasEnded && frames.isEmpty ? .end : .frames(frames)
+    if let frames = Frame.take(from: &arrived) { news.frames = frames } else { news.isNonsense = true }
+    return news
   }
 
   /// Sends a frame, unless the last one is still on its way: a record that is late is of no use.

@@ -75,7 +75,7 @@ struct SpokeWatch {
       candidate.send(address.hello(of: shared.recorder.rank))
       // Somebody else may listen at this address on this rank's host: only the watching process says hello.
       Socket.wait(for: [socket], milliseconds: Self.answer)
-      guard case .frames(let frames) = candidate.receive(), frames.contains(where: { $0.kind == .hello }) else {
+      guard candidate.receive().frames.contains(where: { $0.kind == .hello }) else {
         socket.close()
         continue
       }
@@ -110,10 +110,8 @@ struct SpokeWatch {
     let deadline = monotonicNanoseconds() + Self.patience
     while let socket = connection?.socket, monotonicNanoseconds() < deadline {
       Socket.wait(for: [socket], milliseconds: 10)
-      switch connection?.receive() {
-      case .frames(let frames): if frames.contains(where: { $0.kind == .leave }) { return }
-      case .end, nil: return
-      }
+      guard let news = connection?.receive(), !news.frames.contains(where: { $0.kind == .leave }) else { return }
+      if news.hasEnded || news.isNonsense { return }
     }
   }
 
@@ -121,18 +119,16 @@ struct SpokeWatch {
 
   private mutating func hear(at now: UInt64) {
     guard let news = connection?.receive() else { return }
-    switch news {
-    case .end:
+    for frame in news.frames {
+      if frame.kind == .leave { shared.endJob() }
+      guard frame.kind == .record, let record = try? FlightRecord(frame.content), record.rank == 0 else { continue }
+      judge.heard(record, at: now)
+    }
+    if news.hasEnded || news.isNonsense {
       // A job can do without a watch.
       connection?.socket.close()
       connection = nil
       judge.forget(0)
-    case .frames(let frames):
-      for frame in frames {
-        if frame.kind == .leave { shared.endJob() }
-        guard frame.kind == .record, let record = try? FlightRecord(frame.content), record.rank == 0 else { continue }
-        judge.heard(record, at: now)
-      }
     }
   }
 

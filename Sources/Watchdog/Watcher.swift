@@ -70,12 +70,9 @@ package struct Watcher {
       let speaking = queue.wait(milliseconds: failure == nil ? Int32(limits.interval / 1_000_000) : 10)
       let now = monotonicNanoseconds()
       judge.slept(pulse.asleep(now, limits.interval))
-      let talkers = speaking.compactMap { descriptor in
-        ranks.first { $0.value.socket.descriptor == descriptor }?.key
-      }
-      // Who had more to say than that it ends may have been in line long before its end, and others ended first.
-      for rank in talkers.filter({ hear($0, at: now) }) { hearOut(rank, at: now) }
       greetStrangers(at: now)
+      for rank in queue.ended().compactMap(rank(at:)) { hearLast(rank, at: now) }
+      for rank in speaking.compactMap(rank(at:)) { hear(rank, at: now) }
       if pulse.isDue(now, limits.interval) { passOn() }
       if orphanedAt == nil, !isHeld(lifeline) {
         orphanedAt = now
@@ -118,41 +115,37 @@ package struct Watcher {
     }
     var unknown: [Connection] = []
     for var stranger in strangers {
-      switch stranger.receive() {
-      case .end: stranger.socket.close()
-      case .frames(let frames):
-        guard let hello = frames.first else {
-          unknown.append(stranger)
-          continue
-        }
-        guard let rank = address.rank(of: hello, below: rankCount), ranks[rank] == nil else {
-          stranger.socket.close()
-          continue
-        }
-        stranger.send(Frame(.hello))
-        ranks[rank] = stranger
-        take(frames.dropFirst(), of: rank, at: now)
-        hearOut(rank, at: now)
+      let news = stranger.receive()
+      guard let hello = news.frames.first else {
+        if news.hasEnded || news.isNonsense { stranger.socket.close() } else { unknown.append(stranger) }
+        continue
       }
+      guard let rank = address.rank(of: hello, below: rankCount), ranks[rank] == nil else {
+        stranger.socket.close()
+        continue
+      }
+      stranger.send(Frame(.hello))
+      ranks[rank] = stranger
+      take(news.frames.dropFirst(), of: rank, at: now)
+      if news.hasEnded || news.isNonsense, ranks[rank] != nil { lose(rank, at: now) }
     }
     strangers = unknown
   }
 
-  /// Whether there may be more: frames have come, or their end after them.
-  private mutating func hear(_ rank: Int, at now: UInt64) -> Bool {
-    switch ranks[rank]?.receive() {
-    case .frames(let frames):
-      take(frames[...], of: rank, at: now)
-      return !frames.isEmpty
-    case .end:
-      lose(rank, at: now)
-      return false
-    case nil: return false
-    }
+  private func rank(at descriptor: Int32) -> Int? { ranks.first { $0.value.socket.descriptor == descriptor }?.key }
+
+  /// Takes what a rank says. That it has ended is told by `hearLast`, in its turn.
+  private mutating func hear(_ rank: Int, at now: UInt64) {
+    guard let news = ranks[rank]?.receive() else { return }
+    take(news.frames[...], of: rank, at: now)
+    if news.isNonsense, ranks[rank] != nil { lose(rank, at: now) }
   }
 
-  /// Everything that has come from a rank, to its end if that has come: the queue does not tell of it again.
-  private mutating func hearOut(_ rank: Int, at now: UInt64) { while hear(rank, at: now) {} }
+  /// Takes the last words of a rank that has ended. Without a goodbye it is lost.
+  private mutating func hearLast(_ rank: Int, at now: UInt64) {
+    hear(rank, at: now)
+    if ranks[rank] != nil { lose(rank, at: now) }
+  }
 
   private mutating func take(_ frames: ArraySlice<Frame>, of rank: Int, at now: UInt64) {
     for frame in frames {

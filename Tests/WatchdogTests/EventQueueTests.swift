@@ -28,15 +28,18 @@ struct EventQueueTests {
     let (talker, other) = try (Line(), Line())
     var queue = EventQueue()
     for line in [talker, other] { queue.add(line.near) }
-    #expect(queue.wait(milliseconds: 0).isEmpty)
+    #expect(queue.wait(milliseconds: 0).isEmpty && queue.ended().isEmpty)
 
     #expect(talker.far.send([1]) == 1)
-    #expect(queue.wait(milliseconds: 1000) == [talker.near.descriptor])
+    #expect(queue.wait(milliseconds: 1000) == [talker.near.descriptor] && queue.ended().isEmpty)
     #expect(talker.near.receive() == .bytes([1]))
-
+    // This time it is heard only when it has ended.
+    #expect(talker.far.send([2]) == 1)
     other.end()
     talker.end()
-    #expect(queue.wait(milliseconds: 0) == [other.near.descriptor, talker.near.descriptor])
+    #expect(queue.ended() == [other.near.descriptor, talker.near.descriptor])
+    #expect(queue.ended().isEmpty, "an end is told of once")
+    #expect(talker.near.receive() == .bytes([2]))
     for line in [talker, other] { line.near.close() }
   }
 }
