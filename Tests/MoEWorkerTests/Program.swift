@@ -27,10 +27,12 @@ struct Program {
     .map { "/usr/bin/\($0)" }.first(where: FileManager.default.isExecutableFile) ?? "/usr/bin/mpirun"
 
   /// Calibrations of these tests alone: one that an earlier build left would be warned of.
-  private static let cache = [
-    "XDG_CACHE_HOME": FileManager.default.temporaryDirectory
-      .appendingPathComponent("switchyard-tests-\(ProcessInfo.processInfo.processIdentifier)").path
-  ]
+  private static let cache: [String: String] = {
+    atexit { try? FileManager.default.removeItem(atPath: Program.cacheFolder) }
+    return ["XDG_CACHE_HOME": cacheFolder]
+  }()
+  private static let cacheFolder = FileManager.default.temporaryDirectory
+    .appendingPathComponent("switchyard-tests-\(ProcessInfo.processInfo.processIdentifier)").path
 
   /// Runs `moe-worker` with the arguments on some ranks; one rank without `mpirun`.
   static func run(
