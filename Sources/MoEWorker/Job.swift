@@ -79,6 +79,9 @@ package enum Job {
 
   /// The same on every rank, because the arguments are.
   static func parse(_ arguments: [String]) throws(Refusal) -> Request {
+    if let name = arguments.first(where: isTooLong) {
+      throw Refusal(.usage, "no option has a name as long as \(name.prefix(longestName))…; see 'moe-worker --help'")
+    }
     do {
       var command = try MoEWorker.parseAsRoot(arguments)
       if let command = command as? any WorkerCommand { return .command(command) }
@@ -89,6 +92,12 @@ package enum Job {
       return .help(MoEWorker.fullMessage(for: error))
     }
   }
+
+  /// The parser compares a name that it does not know with all that it knows, letter by letter with letter.
+  private static func isTooLong(_ argument: String) -> Bool {
+    argument.hasPrefix("-") && argument.prefix { $0 != "=" }.utf8.count > longestName
+  }
+  private static let longestName = 100
 
   /// Whether arguments are understood, without the work that they ask for.
   package static func check(_ arguments: [String]) throws(Refusal) { _ = try parse(arguments) }

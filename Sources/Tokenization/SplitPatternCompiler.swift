@@ -41,12 +41,18 @@ struct SplitPatternCompiler {
   private mutating func alternatives() throws(TokenizerError) -> Fragment {
     var branches = [try sequence()]
     while skip("|") { branches.append(try sequence()) }
-    var result = branches.removeLast()
-    for branch in branches.reversed() {
-      result = [.either(first: 1, second: branch.count + 2)] + branch + [.jump(result.count + 1)] + result
+    // Of the branches and what chooses between them, from each branch on.
+    var size = branches.reduce(2 * branches.count - 2) { $0 + $1.count }
+    guard size <= Self.sizeLimit else { throw failure("too large") }
+    let last = branches.removeLast()
+    var result: Fragment = []
+    for branch in branches {
+      size -= branch.count + 2
+      result.append(.either(first: 1, second: branch.count + 2))
+      result += branch
+      result.append(.jump(size + 1))
     }
-    guard result.count <= Self.sizeLimit else { throw failure("too large") }
-    return result
+    return result + last
   }
 
   private mutating func sequence() throws(TokenizerError) -> Fragment {

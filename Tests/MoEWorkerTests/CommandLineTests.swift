@@ -32,6 +32,13 @@ import Testing
       try Program.run(["doctor", "--frobnicate"], ranks: ranks), exitCode: 64, saying: "--frobnicate", "doctor --help")
   }
 
+  @Test func aNameThatNoOptionHasIsRefusedSoonHoweverLong() throws {
+    let name = "--preset" + String(repeating: "[", count: 100_000)
+    let outcome = try Program.run(["train", name])
+    expectRefusal(outcome, exitCode: 64, saying: "--preset[", "moe-worker --help")
+    #expect(outcome.seconds < 5 && outcome.errors.count < 500)
+  }
+
   @Test(arguments: ["0", "-3", "x", "1.5", "99999999999999999999", ""]) func anImpossibleCountIsRefused(count: String)
     throws
   {

@@ -91,4 +91,16 @@ struct SplitPatternTests {
     let time = clock.measure { #expect(tokenizer.decode(tokenizer.encode(text)) == text) }
     #expect(time < .seconds(5))
   }
+
+  @Test("a pattern of very many alternatives is refused soon")
+  func manyAlternatives() {
+    let pattern = Array(repeating: "'s", count: 60_000).joined(separator: "|")
+    let time = ContinuousClock().measure {
+      let error = #expect(throws: TokenizerError.self) {
+        try SmallTokenizer.tokenizer { $0["pre_tokenizer"] = SplitCase.split(pattern) }
+      }
+      #expect(error?.message.contains("too large") == true)
+    }
+    #expect(time < .seconds(5), "in time that grows with their square it would be 30 s")
+  }
 }
