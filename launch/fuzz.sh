@@ -3,8 +3,9 @@
 # many it read and how many it refused. An input that ends the process or hangs is named with the command that runs it
 # alone.
 #
-#   launch/fuzz.sh [COUNT [SEED [FIRST]]]      10000000 inputs a parser, seed 1, from input 0
+#   launch/fuzz.sh [COUNT [SEED [FIRST [PARSER]]]]      10000000 inputs a parser, seed 1, from input 0
 #
+# PARSER is a name as it is printed, such as 'split pattern'; without it all are run, and hosts files.
 # Slow parsers get a part of COUNT: the command line one input in 100, hosts files, which a shell reads, one in 300.
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
@@ -13,8 +14,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
 export SWITCHYARD_FUZZ_COUNT=${1:-10000000}
 export SWITCHYARD_FUZZ_SEED=${2:-1}
 export SWITCHYARD_FUZZ_FIRST=${3:-0}
+tests_to_run='FuzzTests|mutatedFilesAreReadOrRefused'
+if [ -n "${4:-}" ]; then
+  export SWITCHYARD_FUZZ_PARSER=$4
+  tests_to_run=FuzzTests
+fi
 for number in "$SWITCHYARD_FUZZ_COUNT" "$SWITCHYARD_FUZZ_SEED" "$SWITCHYARD_FUZZ_FIRST"; do
-  [[ $number =~ ^[0-9]{1,15}$ ]] || refuse "usage: launch/fuzz.sh [COUNT [SEED [FIRST]]]" 64
+  [[ $number =~ ^[0-9]{1,15}$ ]] || refuse "usage: launch/fuzz.sh [COUNT [SEED [FIRST [PARSER]]]]" 64
 done
 
 scratch=$(mktemp -d)
@@ -44,7 +50,7 @@ swift build "${build_flags[@]}" --build-tests
 say "$SWITCHYARD_FUZZ_COUNT inputs a parser from number $SWITCHYARD_FUZZ_FIRST on, seed $SWITCHYARD_FUZZ_SEED"
 # A group of its own, so that it can be ended as a whole.
 set -m
-swift test "${build_flags[@]}" --skip-build --disable-xctest --filter 'FuzzTests|mutatedFilesAreReadOrRefused' \
+swift test "${build_flags[@]}" --skip-build --disable-xctest --filter "$tests_to_run" \
   >"$scratch/log" 2>&1 &
 tests=$!
 set +m
@@ -68,8 +74,10 @@ for journal in "$journals"/*; do
   [ -e "$journal" ] || continue
   line=$(tr -s ' ' <"$journal")
   input=$((10#$(grep --only-matching --extended-regexp '[0-9]+ *$' <<<"$line" | tr -d ' ')))
-  say "at work when the process ended: $line; alone: launch/fuzz.sh 1 $SWITCHYARD_FUZZ_SEED $input"
+  parser=$(sed 's/^target \(.*\), seed .*/\1/' <<<"$line")
+  say "at work when the process ended: $line; alone: launch/fuzz.sh 1 $SWITCHYARD_FUZZ_SEED $input '$parser'"
   status=1
 done
 [ "$status" -eq 0 ] || refuse "some input was neither read nor refused" 1
+grep --quiet '^fuzzed ' "$scratch/log" || refuse "no parser is called '${4:-}'" 64
 say "every input was read or refused"
