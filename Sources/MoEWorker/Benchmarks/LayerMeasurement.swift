@@ -2,6 +2,7 @@ import Communication
 import ExpertParallel
 import Kernels
 import Planning
+import Topology
 
 /// A layer, its parts and the matmul ceiling, measured in turn: the machine's speed drifts.
 ///
@@ -24,6 +25,8 @@ struct LayerMeasurement {
   let exposedMilliseconds: Double
   /// GFLOP/s of the machine's matmul, measured beside the layer.
   let ceiling: Double
+  /// What a thread computed beside the layer, in the products that a prediction is scaled by.
+  let flopsPerSecond: Double
   /// Of all ranks, in one pass.
   let sentByteCount: Int
   let taskCount: Int
@@ -42,17 +45,22 @@ struct LayerMeasurement {
 
   init(
     _ layer: LayerBenchmark, _ mode: LayerBenchmark.Mode, repeats: Int, over world: any Communicator,
-    _ workers: WorkerPool
+    _ workers: WorkerPool, hosts: HostMap
   ) throws {
     let chosen = layer.runtime.options
     var sequential = chosen
     sequential.policy = .sequential
     sequential.relayedHosts = nil
     let ceiling = try MatmulCeiling.highest(over: world, workers)
+    let probe = RateProbe(over: world, workers)
+    var speeds: [Double] = []
     var samples: [Sample] = []
     for repetition in -Self.warmUpCount..<repeats {
       let sample = try Sample(layer, mode, chosen, sequential, ceiling, over: world)
-      if repetition >= 0 { samples.append(sample) }
+      let speed = try probe.presentFlopsPerSecond(hosts)
+      if repetition < 0 { continue }
+      samples.append(sample)
+      speeds.append(speed)
     }
     layer.runtime.options = chosen
     func median(_ value: (Sample) -> Double) -> Double { Stopwatch.median(samples.map(value)) }
@@ -62,6 +70,7 @@ struct LayerMeasurement {
     backward = Phase(compute: median(\.sequential.backwardCompute), exchange: median(\.backwardExchange))
     exposedMilliseconds = median(\.own.exposed)
     self.ceiling = median(\.ceiling)
+    flopsPerSecond = Stopwatch.median(speeds)
     let last = samples[samples.count - 1].own.timings
     exchange = samples[samples.count - 1].own.plan
     func total(_ value: (ExchangeTimings.Phase) -> Int) throws -> Int {

@@ -23,9 +23,8 @@ struct RateProbe {
   private static let rowsPerThread = 2048
   /// Rows of the products that other things are measured beside: half a millisecond on a fast core.
   private static let usualRows = 64
-  /// Rows of the products that tell a processor's speed of the moment, and how often it is taken: some 40 ms.
+  /// Rows of the products that tell a processor's speed of the moment.
   static let presentRows = 256
-  private static let presentRounds = 9
   private static let (leastRounds, mostRounds) = (3, 9)
   /// For all rounds: what keeps the whole under a second on a slow machine.
   private static let budget = Duration.milliseconds(250)
@@ -68,13 +67,14 @@ struct RateProbe {
       copyBytesPerSecond: bytes / seconds[Self.rowCounts.count])
   }
 
-  /// What one thread computes at this moment, in products of `presentRows` rows.
-  func presentFlopsPerSecond() throws -> Double {
-    let sample = { multiply(rowCount: Self.presentRows, count: Self.rowsPerSample / Self.presentRows) }
+  /// What one thread of the slowest host computes at this moment, in products of `presentRows` rows: a sample of some 4 ms.
+  func presentFlopsPerSecond(_ hosts: HostMap) throws -> Double {
     try world.barrier()
-    sample()
-    let seconds = (0..<Self.presentRounds).map { _ in ContinuousClock().measure(sample) / .seconds(1) }
-    return Self.flopsPerSample / max(Stopwatch.median(seconds), 1e-9)
+    let seconds = ContinuousClock().measure {
+      multiply(rowCount: Self.presentRows, count: Self.rowsPerSample / Self.presentRows)
+    }
+    let all = try world.allGather(Self.flopsPerSample / max(seconds / .seconds(1), 1e-9))
+    return RateMeasurement.slowestHost(all, hosts: hosts)
   }
 
   /// How many times faster rank 0 computes while all others wait; only rank 0 has the number.

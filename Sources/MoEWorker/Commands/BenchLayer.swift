@@ -14,7 +14,8 @@ struct BenchLayer: WorkerCommand {
     abstract: "One MoE layer: router, dispatch, experts, combine, and their backward.",
     discussion: """
       gflops counts the experts' matmuls of all ranks: 2 · tokens · experts per token · matrices · hidden · intermediate, \
-      three times that for a training pass. ceiling_share is that over the matmul ceiling, measured in turn with it.
+      three times that for a training pass. ceiling_share is that over the matmul ceiling, measured in turn with it. \
+      predicted_milliseconds follows from the calibration, its matmul rates scaled by samples taken in turn with the layer.
       """)
 
   @OptionGroup var run: RunOptions
@@ -78,9 +79,10 @@ struct BenchLayer: WorkerCommand {
     let shadowing = advisor.shadowing(exchange, for: described.shape)
     layer.runtime.follow(shadowing)
     let difference = verify ? try verifiedDifference(layer, worker) : nil
-    advisor.machine = try worker.atPresentSpeed(machine, workers)
+    let measured = try LayerMeasurement(
+      layer, flags.mode, repeats: repeats, over: worker.world, workers, hosts: worker.hostMap)
+    advisor.machine = machine.computing(measured.flopsPerSecond)
     let predicted = advisor.seconds(layer.runtime.options, for: described, shadowing)
-    let measured = try LayerMeasurement(layer, flags.mode, repeats: repeats, over: worker.world, workers)
     var line = line(measured, layer, worker)
     line.append("predicted_milliseconds", .real(1e3 * predicted, digits: 4))
     line.append("rows_between_hosts", .integer(try rowsBetweenHosts(measured.exchange, worker)))
