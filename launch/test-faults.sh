@@ -2,9 +2,11 @@
 # The long form of the fault tests: every fault in every phase, supervised runs that are killed again and again, and
 # hosts that are stopped or lose their link. Prints a line for each run and, at the end, the slowest time.
 #
-#   launch/test-faults.sh [deaths] [standstills] [restarts [N]] [links] [patience [MINUTES]]
+#   launch/test-faults.sh [deaths] [memory] [standstills] [restarts [N]] [links] [patience [MINUTES]]
 #
 # deaths       kill, trap, abort, segv and exit of one, half and all but one of 4 ranks in 12 phases
+# memory       as root: the same ranks take memory in the same phases, in a control group with a limit, until the kernel
+#              ends one of them
 # standstills  stop, hang, lock and a lost message in the same phases
 # restarts     N (50) supervised runs that are killed at random, compared with an undisturbed one
 # links        as root: two hosts made of namespaces, one of which loses its link or stands still
@@ -23,9 +25,12 @@ launcher=$(mpi_launcher)
 scratch=$(mktemp -d)
 # What runs in the background.
 busy=() job=''
+# The control group that runs are put into, if any.
+group=''
 clean_up() {
   if [ -n "$job" ]; then kill "$job" 2>/dev/null || true; fi
   if [ ${#busy[@]} -gt 0 ]; then kill "${busy[@]}" 2>/dev/null || true; fi
+  if [ -n "$group" ]; then rmdir "$group" 2>/dev/null || true; fi
   rm -rf "$scratch"
 }
 trap clean_up EXIT
@@ -85,8 +90,11 @@ run_faulty() {
     cp -r "$scratch/begun" "$scratch/run"
     set -- --resume "$@"
   fi
-  SWITCHYARD_FAILPOINT=$fault timeout 60 "$launcher" -np 4 "$worker" "${training[@]}" \
-    --output "$scratch/run" "$@" >"$scratch/output" 2>"$scratch/errors" || status=$?
+  (
+    if [ -n "$group" ]; then printf '%d\n' "$BASHPID" >"$group/cgroup.procs"; fi
+    export SWITCHYARD_FAILPOINT=$fault
+    exec timeout 60 "$launcher" -np 4 "$worker" "${training[@]}" --output "$scratch/run" "$@"
+  ) >"$scratch/output" 2>"$scratch/errors" || status=$?
   ended=$(milliseconds)
   return "$status"
 }
@@ -135,6 +143,37 @@ test_deaths() {
       done
     done
   done
+}
+
+# A control group of version 1 or 2 with so many bytes; fails where there can be none.
+make_group() {
+  local bytes=$1 parent limit=memory.max
+  for parent in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+    if [ "${parent##*/}" = memory ]; then limit=memory.limit_in_bytes; else limit=memory.max; fi
+    group="$parent/switchyard-$$"
+    if mkdir "$group" 2>/dev/null; then
+      if printf '%d\n' "$bytes" 2>/dev/null >"$group/$limit"; then return; fi
+      rmdir "$group"
+    fi
+  done
+  group=''
+  return 1
+}
+
+test_memory() {
+  local phase set condition
+  if ! make_group $((1 << 30)); then
+    say "skipped: no control group with a limit of memory can be made (it needs root and the memory controller)"
+    return
+  fi
+  for phase in "${phases[@]}"; do
+    for set in 2 0 1+3 0+1 1+2+3 0+1+2; do
+      condition="rank=$set,phase=$phase$(step_of "$phase")"
+      check_fault "$condition:memory" "${set//+/|}" "$phase" 2000
+    done
+  done
+  rmdir "$group"
+  group=''
 }
 
 test_standstills() {
@@ -288,10 +327,11 @@ test_patience() {
   expect_all_gone "patience"
 }
 
-if [ $# -eq 0 ]; then set -- deaths standstills restarts links patience; fi
+if [ $# -eq 0 ]; then set -- deaths memory standstills restarts links patience; fi
 while [ $# -gt 0 ]; do
   case $1 in
     deaths) test_deaths ;;
+    memory) test_memory ;;
     standstills) test_standstills ;;
     restarts)
       if [[ ${2:-} =~ ^[1-9][0-9]*$ ]]; then
@@ -308,7 +348,9 @@ while [ $# -gt 0 ]; do
       fi
       test_patience
       ;;
-    *) refuse "usage: launch/test-faults.sh [deaths] [standstills] [restarts [N]] [links] [patience [MINUTES]]" 64 ;;
+    *)
+      refuse "usage: launch/test-faults.sh [deaths|memory|standstills|restarts [N]|links|patience [MINUTES]]…" 64
+      ;;
   esac
   shift
 done

@@ -18,6 +18,8 @@ package struct FailPoint: Hashable, Sendable {
     case hang, lock
     /// The next message is lost on its way.
     case drop
+    /// Takes memory, which the kernel answers by ending the process where a limit is set.
+    case memory
     /// Each time, 100 ms are lost.
     case slow
     /// `SIGTERM` to itself: a wish to stop that only this rank hears of.
@@ -105,7 +107,17 @@ extension JobState {
     case .hang: while true { usleep(1000) }
     case .lock: lockTwice()
     case .drop: losesNextMessage = true
+    case .memory: takeMemory()
     case .slow: usleep(100_000)
+    }
+  }
+
+  /// Two gigabytes and no more: a machine without a limit should not suffer.
+  private func takeMemory() {
+    let partSize = 16 << 20
+    for _ in 0..<128 {
+      let part = UnsafeMutableRawPointer.allocate(byteCount: partSize, alignment: 16)
+      memset(part, 1, partSize)
     }
   }
 

@@ -12,16 +12,21 @@ struct FaultyRun {
   let records: [FlightRecord]
   let watch: FlightRecord?
 
-  /// - Parameter faults: as in `SWITCHYARD_FAILPOINT`.
-  init(_ faults: String, ranks: Int = 4, _ more: [String] = []) throws {
+  /// - Parameters:
+  ///   - faults: as in `SWITCHYARD_FAILPOINT`.
+  ///   - group: limits the memory of all ranks together.
+  init(_ faults: String, ranks: Int = 4, _ more: [String] = [], in group: MemoryGroup? = nil) throws {
     folder = try Folder()
     let text = try folder.write("text.txt", SampleText.make(bytes: 40_000))
     let arguments = SmallRun.training(on: text, into: folder.file("run"), ["--evaluate-every", "2"] + more)
     // Only a run that goes on loads anything.
     let loads = faults.contains("phase=load")
     if loads { _ = try Program.run(arguments + ["--stop-after", "2"], ranks: ranks) }
-    outcome = try Program.run(
-      arguments + (loads ? ["--resume"] : []), ranks: ranks, environment: ["SWITCHYARD_FAILPOINT": faults])
+    let all = arguments + (loads ? ["--resume"] : [])
+    let environment = ["SWITCHYARD_FAILPOINT": faults]
+    outcome =
+      try group?.run(all, ranks: ranks, environment: environment)
+      ?? Program.run(all, ranks: ranks, environment: environment)
     endedAt = Date()
     (records, watch, _) = RecordReader.read(folder.file("run/records"))
   }
@@ -74,7 +79,18 @@ struct FaultyRun {
   ]
 
   @Test(arguments: deaths) func deathEndsTheJobAndIsNamed(fault: Fault) throws {
-    let run = try FaultyRun(fault.text)
+    try check(FaultyRun(fault.text), died: fault)
+  }
+
+  @Test(
+    .enabled(if: MemoryGroup.canBeMade, "skipped: control groups with a limit need root and the memory controller"),
+    arguments: [Fault("rank=1,phase=experts,step=2:memory", [1], "lack of memory", "experts, step 2")])
+  func lackOfMemoryEndsTheJobAndIsNamed(fault: Fault) throws {
+    let group = try #require(MemoryGroup(bytes: 1 << 30))
+    try check(FaultyRun(fault.text, in: group), died: fault)
+  }
+
+  private func check(_ run: FaultyRun, died fault: Fault) throws {
     #expect(run.outcome.exitCode > 0, "\(run.outcome)")
     let found = run.report
     let report = try #require(found, "\(run.outcome)")
