@@ -195,9 +195,7 @@ struct ExchangeAdvice: CustomStringConvertible {
     options = advisor.options(flags, for: layer)
     let layerCount = (0..<model.layerCount).count(where: model.hasExperts)
     let shadowing = advisor.shadowing(flags, for: layer.shape)
-    var present = advisor
-    present.machine = try worker.atPresentSpeed(advisor.machine, runtime.workers)
-    predictedMilliseconds = 1e3 * Double(layerCount) * present.seconds(options, for: layer, shadowing)
+    predictedMilliseconds = 1e3 * Double(layerCount) * advisor.seconds(options, for: layer, shadowing)
     runtime.experts.use(options, on: worker.hostMap)
     runtime.experts.follow(shadowing)
     if flags.progress == .thread { worker.world.startProgressThread() }

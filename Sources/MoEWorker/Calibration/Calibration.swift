@@ -53,21 +53,6 @@ extension Worker {
     return false
   }
 
-  /// The model with products as fast as at this moment, to predict from: a processor that others use too computes at
-  /// another speed than when it was calibrated. Choices keep to the calibration, so that a run repeated chooses the same.
-  func atPresentSpeed(_ model: MachineModel, _ workers: WorkerPool) throws -> MachineModel {
-    let probe = RateProbe(over: world, workers)
-    let samples = try (0..<Self.speedSamples).map { _ in
-      usleep(Self.speedPause)
-      return try probe.presentFlopsPerSecond(hostMap)
-    }
-    return model.computing(Stopwatch.median(samples))
-  }
-
-  /// Over a quarter of a second: what disturbs a processor may take a tenth.
-  private static let speedSamples = 9
-  private static let speedPause: UInt32 = 25_000
-
   private func measureMachine(_ workers: WorkerPool) throws -> MachineModel {
     let probe = RateProbe(over: world, workers)
     let rates = try measureRates(probe)
@@ -114,7 +99,8 @@ extension Worker {
 }
 
 extension MachineModel {
-  /// The same machine where a thread computes so many operations a second in products of `RateProbe.presentRows` rows.
+  /// The same machine where a thread computes so many operations a second in products of `RateProbe.presentRows` rows: a
+  /// processor that others use too computes at another speed than when it was calibrated.
   func computing(_ flopsPerSecond: Double) -> MachineModel {
     var model = self
     model.matmul = matmul.scaled(by: flopsPerSecond / matmul.flopsPerSecond(rows: RateProbe.presentRows))
