@@ -12,6 +12,8 @@ struct Connection {
     var hasEnded = false
     /// What has arrived is no frame.
     var isNonsense = false
+    /// Nothing more will come of it.
+    var isLast: Bool { hasEnded || isNonsense }
   }
 
   /// What has arrived.

@@ -110,8 +110,8 @@ struct SpokeWatch {
     let deadline = monotonicNanoseconds() + Self.patience
     while let socket = connection?.socket, monotonicNanoseconds() < deadline {
       Socket.wait(for: [socket], milliseconds: 10)
-      guard let news = connection?.receive(), !news.frames.contains(where: { $0.kind == .leave }) else { return }
-      if news.hasEnded || news.isNonsense { return }
+      guard let news = connection?.receive(), !news.isLast, !news.frames.contains(where: { $0.kind == .leave })
+      else { return }
     }
   }
 
@@ -124,7 +124,7 @@ struct SpokeWatch {
       guard frame.kind == .record, let record = try? FlightRecord(frame.content), record.rank == 0 else { continue }
       judge.heard(record, at: now)
     }
-    if news.hasEnded || news.isNonsense {
+    if news.isLast {
       // A job can do without a watch.
       connection?.socket.close()
       connection = nil

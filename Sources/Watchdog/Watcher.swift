@@ -117,7 +117,7 @@ package struct Watcher {
     for var stranger in strangers {
       let news = stranger.receive()
       guard let hello = news.frames.first else {
-        if news.hasEnded || news.isNonsense { stranger.socket.close() } else { unknown.append(stranger) }
+        if news.isLast { stranger.socket.close() } else { unknown.append(stranger) }
         continue
       }
       guard let rank = address.rank(of: hello, below: rankCount), ranks[rank] == nil else {
@@ -127,7 +127,7 @@ package struct Watcher {
       stranger.send(Frame(.hello))
       ranks[rank] = stranger
       take(news.frames.dropFirst(), of: rank, at: now)
-      if news.hasEnded || news.isNonsense, ranks[rank] != nil { lose(rank, at: now) }
+      if news.isLast, ranks[rank] != nil { lose(rank, at: now) }
     }
     strangers = unknown
   }
