@@ -79,7 +79,7 @@ package enum Job {
 
   /// The same on every rank, because the arguments are.
   static func parse(_ arguments: [String]) throws(Refusal) -> Request {
-    if let name = arguments.first(where: isTooLong) {
+    if let name = arguments.prefix(while: { $0 != "--" }).first(where: isTooLong) {
       throw Refusal(.usage, "no option has a name as long as \(name.prefix(longestName))…; see 'moe-worker --help'")
     }
     do {
@@ -93,7 +93,8 @@ package enum Job {
     }
   }
 
-  /// The parser compares a name that it does not know with all that it knows, letter by letter with letter.
+  /// The parser compares a name that it does not know with all that it knows, each letter with each. What follows '--' is
+  /// another program's.
   private static func isTooLong(_ argument: String) -> Bool {
     argument.hasPrefix("-") && argument.prefix { $0 != "=" }.utf8.count > longestName
   }
