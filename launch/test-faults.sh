@@ -147,12 +147,13 @@ test_deaths() {
 
 # A control group of version 1 or 2 with so many bytes; fails where there can be none.
 make_group() {
-  local bytes=$1 parent limit=memory.max
+  local bytes=$1 parent limit
   for parent in /sys/fs/cgroup/memory /sys/fs/cgroup; do
     if [ "${parent##*/}" = memory ]; then limit=memory.limit_in_bytes; else limit=memory.max; fi
     group="$parent/switchyard-$$"
     if mkdir "$group" 2>/dev/null; then
-      if printf '%d\n' "$bytes" 2>/dev/null >"$group/$limit"; then return; fi
+      # An ordinary folder has no such file.
+      if [ -e "$group/$limit" ] && printf '%d\n' "$bytes" 2>/dev/null >"$group/$limit"; then return; fi
       rmdir "$group"
     fi
   done

@@ -11,7 +11,10 @@ final class MemoryGroup {
     for (parent, limit) in places {
       let group = "\(parent)/switchyard-\(UUID().uuidString)"
       guard mkdir(group, 0o755) == 0 else { continue }
-      if (try? Data("\(bytes)".utf8).write(to: URL(fileURLWithPath: "\(group)/\(limit)"))) != nil {
+      // An ordinary folder has no such file, and opening for writing makes none.
+      if let file = FileHandle(forWritingAtPath: "\(group)/\(limit)"),
+        (try? file.write(contentsOf: Data("\(bytes)".utf8))) != nil
+      {
         path = group
         return
       }
