@@ -2,7 +2,7 @@
 ///
 /// The message is one line that says what, where and what to do.
 package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The kinds of refusal; the numbers are exit codes, those of BSD's `sysexits.h` and one more.
+  /// The kinds of refusal; the numbers are exit codes, those of BSD's `sysexits.h` and three more.
   package enum Kind: Int32, Sendable, CaseIterable {
     case usage = 64
     case invalidData = 65
@@ -21,6 +21,8 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case stopped = 79
     /// Not of `sysexits.h`: what ranks hold alike is not alike any more.
     case replicasDiffer = 80
+    /// Not of `sysexits.h`: the loss or its gradient is no number any more.
+    case diverged = 81
   }
 
   package let kind: Kind

@@ -1,7 +1,7 @@
 import Communication
 
-/// What the program's exit codes mean: those of BSD's `sysexits.h`, one for a job that was asked to stop, and one for silent
-/// errors.
+/// What the program's exit codes mean: those of BSD's `sysexits.h`, one for a job that was asked to stop, one for silent
+/// errors, and one for training that has no numbers any more.
 enum ExitCodes {
   static func meaning(of kind: Refusal.Kind) -> String {
     switch kind {
@@ -20,6 +20,7 @@ enum ExitCodes {
     case .configuration: "a model's configuration is contradictory or not supported"
     case .stopped: "stopped on request after saving; go on with --resume"
     case .replicasDiffer: "a rank's memory or processor made an error; go on with --resume, without its host"
+    case .diverged: "the loss or its gradient is no number any more; the weights are still those before the step"
     }
   }
 

@@ -68,7 +68,8 @@ package enum Job {
     }
     switch try parse(arguments) {
     case .help(let text): try console.write(text)
-    case .command(let command): try command.run(on: Worker(world: world, console: console, watch: watch, log: log))
+    case .command(let command):
+      try command.run(on: Worker(arguments, world: world, console: console, watch: watch, log: log))
     }
   }
 

@@ -10,11 +10,16 @@ struct Worker {
   let console: Console
   let watch: JobWatch
   let log: RunLog
+  /// What the program was given, the subcommand first; the same on every rank.
+  let arguments: [String]
   /// Where each rank runs, by rank.
   let hosts: [HostSurvey]
   private let logger = Logger(label: "moe-worker")
 
-  init(world: any Communicator, console: Console, watch: JobWatch, log: RunLog) throws {
+  init(
+    _ arguments: [String], world: any Communicator, console: Console, watch: JobWatch, log: RunLog
+  ) throws {
+    self.arguments = arguments
     self.world = world
     self.console = console
     self.watch = watch

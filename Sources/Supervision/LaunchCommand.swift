@@ -1,7 +1,7 @@
 import Foundation
 
 /// The command that is supervised, `mpirun … moe-worker train …`, as far as it has to be understood.
-package struct LaunchCommand: Hashable, Sendable {
+package struct LaunchCommand: Hashable, Sendable, CustomStringConvertible {
   package private(set) var words: [String]
 
   package init(_ words: [String]) { self.words = words }
@@ -71,6 +71,18 @@ package struct LaunchCommand: Hashable, Sendable {
   }
 
   // MARK: Words
+
+  /// As a shell takes it.
+  package var description: String { words.map(Self.quoted).joined(separator: " ") }
+
+  private static func quoted(_ word: String) -> String {
+    let isPlain = !word.isEmpty && word.utf8.allSatisfy { plainBytes.contains($0) }
+    return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: #"'\''"#) + "'"
+  }
+
+  /// What no shell gives a meaning to.
+  private static let plainBytes = Set(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%".utf8)
 
   /// The value of an option, `--name value` or `--name=value`.
   private func value(of names: Set<String>, in words: ArraySlice<String>) -> String? {

@@ -131,6 +131,17 @@ import Testing
     #expect(!(try run(arguments("other")).output.contains("\r")))
   }
 
+  @Test func saysHowAStepWithoutNumbersIsRepeated() throws {
+    let first = try Program.run(
+      arguments("a run", "--learning-rate", "1e30", "--checkpoint-every", "1"), ranks: 2, limit: 120)
+    #expect(first.exitCode == 81 && first.errors.contains("step 2 has no numbers any more from "), "\(first)")
+    let command = try #require(first.errorLines.first?.components(separatedBy: "the same step comes again with: ").last)
+    #expect(command.contains("train --resume ") && command.contains("'\(folder.file("a run"))'"), "\(command)")
+    let second = try Program.run("/bin/sh", ["-c", command], [:], limit: 120)
+    #expect(second.exitCode == 81 && second.errorLines.first == first.errorLines.first, "\(second)")
+    #expect(second.output.contains("from step 1"), "\(second)")
+  }
+
   @Test func putsMetricsWhereItIsTold() throws {
     try run(arguments("run", "--metrics", folder.file("elsewhere.jsonl")))
     #expect(try folder.text("elsewhere.jsonl").split(separator: "\n").count == 6)

@@ -22,6 +22,15 @@ import Testing
         == "mpirun -np 2 moe-worker train --resume --corpus a --output x".split(separator: " ").map(String.init))
   }
 
+  @Test func aShellReadsTheSameWords() {
+    let words = [
+      "mpirun", "-np", "2", "a/moe-worker", "train", "--output=x,y:z@1%", "two words", "it's", "$HOME", "", "*",
+    ]
+    #expect(
+      LaunchCommand(words).description
+        == #"mpirun -np 2 a/moe-worker train --output=x,y:z@1% 'two words' 'it'\''s' '$HOME' '' '*'"#)
+  }
+
   @Test func resumingLeavesOtherCommandsAlone() {
     var evaluate = command("mpirun -np 2 moe-worker evaluate --corpus a")
     evaluate.resume()
@@ -64,7 +73,7 @@ import Testing
         == .stop(exitCode: code, reason: "exit code \(code) would come again"))
   }
 
-  @Test(arguments: [1, 3, 9, 70, 71, 74, 75, 76, 139] as [Int32]) func anythingElseIs(code: Int32) {
+  @Test(arguments: [1, 3, 9, 70, 71, 74, 75, 76, 80, 81, 139] as [Int32]) func anythingElseIs(code: Int32) {
     var policy = policy()
     #expect(policy.decide(failure(step: 2, code: code)) == .restart(after: .seconds(1)))
   }

@@ -7,6 +7,7 @@ import Kernels
 import LanguageModel
 import Logging
 import Monitoring
+import Supervision
 import Topology
 import Training
 
@@ -101,8 +102,20 @@ struct Train: WorkerCommand {
     if let server { try worker.console.write("metrics      http://127.0.0.1:\(server.port)/metrics") }
     StopSignals.listen()
     let observers = observers(of: training.plan, server, worker)
-    try training.train(observer: TrainingObservers(observers), isStopWanted: { StopSignals.isStopWanted })
+    do {
+      try training.train(observer: TrainingObservers(observers), isStopWanted: { StopSignals.isStopWanted })
+    } catch let refusal as Refusal where refusal.kind == .diverged {
+      throw Refusal(.diverged, "\(refusal.message); the same step comes again with: \(repetition(worker))")
+    }
     try traceFile?.write()
+  }
+
+  /// The command that goes on from the newest checkpoint: with as many ranks, to the same bits.
+  private func repetition(_ worker: Worker) -> LaunchCommand {
+    let program = CommandLine.arguments.first ?? "moe-worker"
+    var command = LaunchCommand(["mpirun", "-np", "\(worker.world.size)", program] + worker.arguments)
+    command.resume()
+    return command
   }
 
   private func observers(

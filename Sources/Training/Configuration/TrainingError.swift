@@ -32,7 +32,8 @@ extension TrainingError: RefusalConvertible {
       switch code {
       case .impossibleFlag: .usage
       case .contradictsCheckpoint: .configuration
-      case .unreadableState, .diverged: .invalidData
+      case .unreadableState: .invalidData
+      case .diverged: .diverged
       case .inputOutput: .inputOutput
       }
     return Refusal(kind, message)

@@ -62,7 +62,7 @@ package let integrityCases: [RankCase] = [
       let refusal = context.expectError(Refusal.self) { _ = try run.advance(1) }
       let message = refusal?.message ?? ""
       context.expect(
-        refusal?.kind == .invalidData && message.contains("step 2 ") && message.contains(place),
+        refusal?.kind == .diverged && message.contains("step 2 ") && message.contains(place),
         "\(place) is not in: \(message)")
       context.expect(run.weights == before, "the weights have changed")
     }
