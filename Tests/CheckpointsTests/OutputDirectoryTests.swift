@@ -30,6 +30,20 @@ struct OutputDirectoryTests {
     #expect(try folder.read("notes.txt") == Array("mine".utf8))
   }
 
+  @Test("lose what an interrupted save or removal has left, and nothing else") func interrupted() throws {
+    let kept = ["checkpoint-5/model.safetensors", "checkpoint-x.incomplete/notes.txt", "records.incomplete"]
+    for name in kept + ["checkpoint-10.incomplete/model.safetensors", "checkpoint-3.incomplete/config.json"] {
+      try FileManager.default.createDirectory(
+        at: URL(fileURLWithPath: folder.file(name)).deletingLastPathComponent(), withIntermediateDirectories: true)
+      try folder.write(name, "bytes")
+    }
+    _ = try OutputDirectory.prepare(folder.path, resume: true)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        == ["checkpoint-5", "checkpoint-x.incomplete", "records.incomplete"])
+    for name in kept { #expect(try folder.read(name) == Array("bytes".utf8)) }
+  }
+
   @Test("that are files are refused") func file() throws {
     let path = try folder.write("file", "")
     #expect(checkpointError { _ = try OutputDirectory.prepare(path, resume: true) }?.code == .occupied)

@@ -20,6 +20,8 @@ package enum OutputDirectory {
     // Another job may have come and gone since.
     if !resume { try checkEmpty(path, files) }
     try checkWritable(path, files)
+    // A run that has no step left saves no more, and a save is what removes them otherwise, or says why it cannot.
+    try? RunDirectory(path, files: files).removeIncompleteCheckpoints()
     return lock
   }
 
