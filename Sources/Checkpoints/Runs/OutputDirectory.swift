@@ -3,7 +3,7 @@ package enum OutputDirectory {
   private static let probeName = "switchyard_probe" + RunDirectory.incompleteSuffix
 
   /// Makes the directory if it is missing, and checks that it can be written, holds nothing of anybody else's, and is not
-  /// being written by another job.
+  /// being written by another job. What an interrupted save or removal has left there goes.
   ///
   /// - Parameter resume: the directory may hold a run, which will be continued.
   /// - Returns: what keeps other jobs out as long as it lives.
