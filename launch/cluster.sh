@@ -13,15 +13,16 @@
 set -euo pipefail
 # shellcheck source=launch/build-flags.sh
 source "$(dirname "${BASH_SOURCE[0]}")/build-flags.sh"
-# shellcheck source=launch/hosts-file.sh
-source "$project_root/launch/hosts-file.sh"
 # shellcheck source=launch/check-hosts.sh
 source "$project_root/launch/check-hosts.sh"
 
 usage="usage: launch/cluster.sh --hosts FILE [--ranks-per-host R] [--threads T] -- SUBCOMMAND [OPTION…]"
 most_threads=4096
+most_ranks_per_host=1024
 
 hosts='' ranks_per_host='' threads=''
+# By host; slots are empty where the file says no number of ranks.
+host_names=() host_slots=() host_lines=()
 
 read_options() {
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -56,6 +57,15 @@ check_system() {
   [ -x "$worker" ] || refuse "moe-worker is not built; run: launch/build.sh"
   launcher=$(mpi_launcher)
   remote_shell=$(command -v ssh) || refuse "ssh is missing; on Debian: apt-get install openssh-client"
+}
+
+# The program reads the file, and refuses it with the line that is wrong.
+read_hosts() {
+  local list name slots line
+  list=$("$worker" hosts "$hosts") || exit
+  while read -r name slots line; do
+    host_names+=("$name") host_slots+=("${slots#-}") host_lines+=("$line")
+  done <<<"$list"
 }
 
 # Decides how many cores each rank has, from the machine whose ranks have the fewest (0 where ranks outnumber cores),
@@ -95,8 +105,8 @@ host_list() {
 
 read_options "$@"
 check_options
-read_hosts "$hosts"
 check_system
+read_hosts
 check_hosts
 bind_ranks
 set_threads

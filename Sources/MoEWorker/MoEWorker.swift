@@ -16,7 +16,7 @@ struct MoEWorker: ParsableCommand {
       """,
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Logits.self, Bench.self, Plan.self, Memory.self, Timeline.self,
-      Doctor.self, Status.self, Blame.self, Supervise.self, Watch.self,
+      Doctor.self, Status.self, Blame.self, Supervise.self, Watch.self, Hosts.self,
     ])
 
   /// MPI first, then the arguments: so that all ranks can refuse together, and only one of them speaks.

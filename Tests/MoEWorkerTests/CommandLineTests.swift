@@ -10,16 +10,27 @@ import Testing
   }
 
   @Test func everySubcommandExplainsItself() throws {
-    for subcommand in [["doctor"], ["bench"], ["bench", "matmul"]] {
+    let listed = try subcommands(of: []) + subcommands(of: ["bench"])
+    #expect(listed.count >= 16)
+    for subcommand in listed + [["hosts"], ["watch"]] {
       let outcome = try Program.run(subcommand + ["--help"])
-      #expect(outcome.exitCode == 0)
+      #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
       #expect(outcome.output.contains("USAGE: moe-worker \(subcommand.joined(separator: " "))"), "\(outcome)")
     }
   }
 
+  /// Those that the help lists: lines of a name and its description.
+  private func subcommands(of command: [String]) throws -> [[String]] {
+    let help = try Program.run(command + ["--help"]).output
+    let lines = help.split(separator: "\n").drop { !$0.hasPrefix("SUBCOMMANDS:") }
+    return lines.compactMap { $0.firstMatch(of: #/^  ([a-z]+) /#).map { command + [String($0.1)] } }
+  }
+
   @Test func theHelpListsEveryExitCode() throws {
     let help = try Program.run(["--help"]).output
-    for code in [64, 65, 66, 68, 69, 70, 71, 73, 74, 75, 76, 77, 78, 79] { #expect(help.contains("  \(code)  ")) }
+    for code in [64, 65, 66, 68, 69, 70, 71, 73, 74, 75, 76, 77, 78, 79, 80, 81] {
+      #expect(help.contains("  \(code)  "))
+    }
   }
 
   @Test(arguments: [1, 4]) func anUnknownSubcommandIsRefused(ranks: Int) throws {
