@@ -19,7 +19,7 @@ struct ExchangeBenchmark {
   /// To each peer in each sample.
   let messageCount: Int
   private let world: any Communicator
-  private let lanes: [Lane]
+  private let streams: [Stream]
 
   static func messageCount(byteCount: Int) -> Int {
     min(mostMessages, (leastSampleBytes + byteCount - 1) / byteCount)
@@ -35,102 +35,80 @@ struct ExchangeBenchmark {
     self.world = world
     let messageCount = Self.messageCount(byteCount: byteCount)
     self.messageCount = messageCount
-    lanes = (1..<max(world.size, 1)).map { distance in
-      Lane(
-        with: Rank((world.rank.index + distance) % world.size), messageCount: messageCount, byteCount: byteCount,
-        over: world)
+    let slotCount = min(Self.window, messageCount)
+    streams = (1..<max(world.size, 1)).flatMap { distance in
+      let peer = Rank((world.rank.index + distance) % world.size)
+      return [.receive, .send].map { Stream($0, with: peer, slotCount: slotCount, byteCount: byteCount) }
     }
   }
 
   /// The time of the slowest rank, in seconds.
   func seconds() throws -> Double {
     try Stopwatch.slowest(over: world) {
-      for lane in lanes { try lane.begin() }
-      var open = lanes.flatMap(\.requests)
+      var streams = streams
+      // One list for all, changed in place: a new one for each poke would count references to every request in flight.
+      var requests: [Request] = []
+      for index in streams.indices {
+        streams[index].firstSlot = requests.count
+        for slot in streams[index].buffers.indices { requests.append(try start(&streams[index], slot)) }
+      }
       try world.wait(
-        in: "exchanging messages of \(byteCount) bytes", missing: open.lazy.filter { !$0.isDone }.map(\.worldPeer)
+        in: "exchanging messages of \(byteCount) bytes", missing: requests.lazy.filter { !$0.isDone }.map(\.worldPeer)
       ) { () throws(CommunicationError) in
-        try world.poke(open)
-        var hasMoved = false
-        for lane in lanes where try lane.advance() { hasMoved = true }
-        if hasMoved { open = lanes.flatMap(\.requests) }
-        return open.isEmpty
+        try world.poke(requests)
+        var isDone = true
+        for index in streams.indices {
+          try advance(&streams[index], &requests)
+          if streams[index].doneCount < messageCount { isDone = false }
+        }
+        return isDone
       }
     }
   }
 
-  /// What a rank sends in a second, in 10⁹ bytes.
-  func gigabytesPerSecond(seconds: Double) -> Double {
-    Double(lanes.count) * Double(messageCount) * Double(byteCount) / seconds / 1e9
-  }
-}
-
-/// The messages to and from one peer. Message i uses slot i modulo the window.
-private final class Lane {
-  private let peer: Rank
-  private let messageCount: Int
-  private let world: any Communicator
-  private let incoming: [Buffer<UInt8>]
-  private let outgoing: [Buffer<UInt8>]
-  private var receives = Direction()
-  private var sends = Direction()
-
-  /// Requests in flight, oldest first, and how many have been started.
-  private struct Direction {
-    var requests: [Request] = []
-    var startedCount = 0
-
-    /// Drops what is done, oldest first; returns whether there was any.
-    mutating func retire() throws(CommunicationError) -> Bool {
-      var count = 0
-      while count < requests.count && requests[count].isDone {
-        try requests[count].requireFull()
-        count += 1
-      }
-      requests.removeFirst(count)
-      return count > 0
+  /// Starts new messages in the place of those that are done, the oldest first.
+  private func advance(_ stream: inout Stream, _ requests: inout [Request]) throws(CommunicationError) {
+    while stream.doneCount < stream.startedCount {
+      let slot = stream.doneCount % stream.buffers.count
+      guard requests[stream.firstSlot + slot].isDone else { return }
+      try requests[stream.firstSlot + slot].requireFull()
+      stream.doneCount += 1
+      if stream.startedCount < messageCount { requests[stream.firstSlot + slot] = try start(&stream, slot) }
     }
   }
 
-  init(with peer: Rank, messageCount: Int, byteCount: Int, over world: any Communicator) {
-    self.peer = peer
-    self.messageCount = messageCount
-    self.world = world
-    let slots = 0..<min(ExchangeBenchmark.window, messageCount)
-    incoming = slots.map { _ in Buffer(count: byteCount) }
-    outgoing = slots.map { _ in Buffer(count: byteCount) }
-    for buffer in incoming { buffer.fill(0) }
-    for buffer in outgoing { buffer.fill(UInt8(truncatingIfNeeded: world.rank.index)) }
-  }
-
-  var requests: [Request] { receives.requests + sends.requests }
-
-  func begin() throws(CommunicationError) {
-    (receives, sends) = (Direction(), Direction())
-    try startMore()
-  }
-
-  /// Starts new messages in the place of those that are done; returns whether there were any.
-  func advance() throws(CommunicationError) -> Bool {
-    let hasReceived = try receives.retire()
-    let hasSent = try sends.retire()
-    guard hasReceived || hasSent else { return false }
-    try startMore()
-    return true
-  }
-
-  private func startMore() throws(CommunicationError) {
-    while receives.startedCount < messageCount && receives.requests.count < incoming.count {
-      let slot = receives.startedCount % incoming.count
-      receives.requests.append(try world.startReceive(into: incoming[slot], from: peer, tag: Self.tag))
-      receives.startedCount += 1
-    }
-    while sends.startedCount < messageCount && sends.requests.count < outgoing.count {
-      let slot = sends.startedCount % outgoing.count
-      sends.requests.append(try world.startSend(outgoing[slot], to: peer, tag: Self.tag))
-      sends.startedCount += 1
+  private func start(_ stream: inout Stream, _ slot: Int) throws(CommunicationError) -> Request {
+    stream.startedCount += 1
+    return switch stream.direction {
+    case .receive: try world.startReceive(into: stream.buffers[slot], from: stream.peer, tag: Self.tag)
+    case .send: try world.startSend(stream.buffers[slot], to: stream.peer, tag: Self.tag)
     }
   }
 
   private static let tag = Tag(1)
+
+  /// What a rank sends in a second, in 10⁹ bytes.
+  func gigabytesPerSecond(seconds: Double) -> Double {
+    Double(streams.count / 2) * Double(messageCount) * Double(byteCount) / seconds / 1e9
+  }
+}
+
+/// The messages to a peer, or those from it. Message i uses slot i modulo the window, of the memory and of the requests.
+private struct Stream {
+  let direction: Request.Direction
+  let peer: Rank
+  let buffers: [Buffer<UInt8>]
+  /// Among all requests in flight.
+  var firstSlot = 0
+  var startedCount = 0
+  var doneCount = 0
+
+  init(_ direction: Request.Direction, with peer: Rank, slotCount: Int, byteCount: Int) {
+    self.direction = direction
+    self.peer = peer
+    let block = Buffer<UInt8>(count: slotCount * byteCount)
+    // So that all of it is there before it is used.
+    block.fill(1)
+    buffers = (0..<slotCount).map { block[$0 * byteCount..<($0 + 1) * byteCount] }
+  }
 }
