@@ -21,9 +21,7 @@ package enum DyingWords {
     // The globals' record must stay where it is.
     _ = Unmanaged.passRetained(recorder)
     words = recorder.words
-    let stackByteCount = 64 << 10
-    var stack = stack_t(ss_sp: malloc(stackByteCount), ss_flags: 0, ss_size: stackByteCount)
-    sigaltstack(&stack, nil)
+    SignalStack.provide()
     for number in signals {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = speak

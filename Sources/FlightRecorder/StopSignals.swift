@@ -10,14 +10,15 @@ package enum StopSignals {
   /// The exit code of a process that was interrupted, as shells give it.
   private static let interrupted: Int32 = 128 + SIGINT
 
-  /// Takes the signals from here on.
+  /// Takes the signals from here on, on the calling thread: others that compute must block them.
   package static func listen() {
+    SignalStack.provide()
     // Made before a handler needs it.
     _ = wishes.load(ordering: .relaxed) + interruptions.load(ordering: .relaxed)
     for number in [SIGTERM, SIGUSR1, SIGINT] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = note
-      action.sa_flags = SA_RESTART
+      action.sa_flags = SA_RESTART | SA_ONSTACK
       sigaction(number, &action, nil)
     }
   }

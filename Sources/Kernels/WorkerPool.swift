@@ -182,7 +182,14 @@ private final class ThreadBody {
   init(_ run: @escaping () -> Void) { self.run = run }
 }
 
+/// The thread takes no signals but those of its own faults: matmul kernels use the stack pointer for data, and a handler
+/// would write there (see `FlightRecorder`'s `SignalStack`).
 private func startThread(_ run: @escaping () -> Void) -> pthread_t {
+  var (blocked, before) = (sigset_t(), sigset_t())
+  sigfillset(&blocked)
+  for fault in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] { sigdelset(&blocked, fault) }
+  pthread_sigmask(SIG_BLOCK, &blocked, &before)
+  defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
   let argument = Unmanaged.passRetained(ThreadBody(run)).toOpaque()
   var thread = pthread_t()
   let status = pthread_create(
