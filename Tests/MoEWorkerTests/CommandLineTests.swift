@@ -16,6 +16,8 @@ import Testing
       let outcome = try Program.run(subcommand + ["--help"])
       #expect(outcome.exitCode == 0 && outcome.errors.isEmpty, "\(outcome)")
       #expect(outcome.output.contains("USAGE: moe-worker \(subcommand.joined(separator: " "))"), "\(outcome)")
+      let options = outcome.output.matches(of: #/\n  (?:-[a-z], )?(--[a-z-]+)/#).map { String($0.1) }
+      #expect(options.count == Set(options).count, "two options of one name: \(options)")
     }
   }
 

@@ -53,6 +53,28 @@ import Testing
     #expect(!generated.output.isEmpty && generated.errors.isEmpty, "\(generated)")
   }
 
+  @Test func everyScheduleOfTheExchangeTrainsTheSameModel() throws {
+    let flags = [
+      ["--schedule", "sequential"], ["--schedule", "pairwise", "--group-size", "2"], ["--schedule", "eager"],
+    ]
+    var models: Set<Data> = []
+    for (number, flags) in flags.enumerated() {
+      try run(arguments("run\(number)") + flags, ranks: 3)
+      let model = URL(fileURLWithPath: folder.file("run\(number)/checkpoint-6/model.safetensors"))
+      models.insert(try Data(contentsOf: model))
+    }
+    #expect(models.count == 1)
+  }
+
+  @Test func theLearningRateFollowsTheScheduleThatIsNamed() throws {
+    let flags = ["--learning-rate", "0.002", "--warmup", "1", "--learning-rate-schedule"]
+    for (name, falls) in [("cosine", true), ("constant", false)] {
+      try run(arguments(name) + flags + [name])
+      let rates = try metrics(name).compactMap { $0["learning_rate"] as? Double }
+      #expect((rates[5] < rates[1]) == falls && abs(rates[1] - 0.002) < 1e-4, "\(rates)")
+    }
+  }
+
   @Test func writesEveryMetricOfEveryStep() throws {
     try run(arguments("run"))
     let lines = try metrics("run")

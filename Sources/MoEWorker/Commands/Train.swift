@@ -185,7 +185,7 @@ struct Train: WorkerCommand {
     options.evaluateEvery = schedule.evaluateEvery
     options.skipBadSteps = schedule.skipBadSteps
     options.learningRate = optimizer.learningRate
-    options.schedule = optimizer.schedule
+    options.schedule = optimizer.learningRateSchedule
     options.warmUpSteps = optimizer.warmup
     options.weightDecay = optimizer.weightDecay
     options.beta2 = optimizer.beta2

@@ -80,7 +80,7 @@ struct OptimizerOptions: ParsableArguments {
   var learningRate: Double?
 
   @Option(help: "What follows the warm-up: cosine or constant. (default: cosine)")
-  var schedule: LearningRateSchedule.Shape?
+  var learningRateSchedule: LearningRateSchedule.Shape?
 
   @Option(help: "Steps until the highest learning rate. (default: a tenth, at most 100)", transform: Parse.notNegative)
   var warmup: Int?
