@@ -4,7 +4,7 @@
 #
 #   launch/test-faults.sh [deaths] [memory] [standstills] [restarts [N]] [links] [patience [MINUTES]]
 #
-# deaths       kill, trap, abort, segv and exit of one, half and all but one of 4 ranks in 12 phases
+# deaths       kill, trap, abort, segv and exit of one, half and all but one of 4 ranks in 13 phases
 # memory       as root: the same ranks take memory in the same phases, in a control group with a limit, until the kernel
 #              ends one of them
 # standstills  stop, hang, lock and a lost message in the same phases
@@ -269,7 +269,7 @@ check_host_fault() {
   local taken=$(($(milliseconds) - begin))
   if ! grep -qE '^  rank +[23] of 4, on host host1' "$scratch/errors"; then
     fail "$name: the host is not named (exit code $status, $taken ms)"
-  elif ((taken > 2000 + 2000 + 4000)); then
+  elif ((taken > 2000 + 2000)); then
     fail "$name: $taken ms"
   else
     printf 'ok      %-48s %5d ms, exit code %d\n' "$name" "$taken" "$status"

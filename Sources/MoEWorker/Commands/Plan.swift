@@ -10,7 +10,7 @@ import Topology
 struct Plan: WorkerCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Predicts a step of one MoE layer on any number of ranks and hosts, without MPI: time, bound, memory.",
+    abstract: "Predicts a step of one MoE layer on any number of ranks and hosts, in one process: time, bound, memory.",
     discussion: """
       Every rank's schedule is simulated, the same that 'bench layer' and 'train' run, on the links between hosts and \
       the measured rates of this machine or of --calibration's. bound_milliseconds is the sum over passes of the larger of \
