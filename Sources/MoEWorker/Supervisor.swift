@@ -16,10 +16,15 @@ struct Supervisor {
   private var attempt = 0
   private var interruptions = 0
   private var isStopWanted = false
+  /// Whether later attempts go on with what is in the output: it is this command's own.
+  private let mayResume: Bool
 
   init(_ command: LaunchCommand, _ policy: RestartPolicy) {
     self.command = command
     self.policy = policy
+    // What was there before, the command must be told to go on with: it may be another run's.
+    let present = command.output.flatMap { try? FileManager.default.contentsOfDirectory(atPath: $0) } ?? []
+    mayResume = command.resumes || present.isEmpty
   }
 
   /// Returns the exit code of the last attempt.
@@ -41,9 +46,13 @@ struct Supervisor {
         say(
           "attempt \(attempt) ended after \(Self.seconds(since: start)) with \(end.status)\(place(of: end)); "
             + "going on \(origin) in \(Self.text(pause))")
-        command.resume()
-        guard sleep(pause) else { return RestartPolicy.stopped }
+        if mayResume { command.resume() }
+        sleep(pause)
         leaveOutSilentHosts()
+        guard !isStopWanted else {
+          say("asked to stop while nothing ran: not started again")
+          return RestartPolicy.stopped
+        }
       }
     }
   }
@@ -86,14 +95,18 @@ struct Supervisor {
 
   private static let grace = 3000
 
-  /// Returns false when the job is not wanted any more.
-  private mutating func sleep(_ pause: Duration) -> Bool {
+  /// Waits for the next attempt, or until none is wanted any more.
+  private mutating func sleep(_ pause: Duration) {
     let deadline = ContinuousClock.now + pause
-    while ContinuousClock.now < deadline {
+    while ContinuousClock.now < deadline, !isStopWanted {
       let left = (deadline - ContinuousClock.now) / .milliseconds(1)
-      if let number = signals.next(within: max(1, Int(left))), number != SIGCHLD { return false }
+      hearSignal(within: max(1, Int(left)))
     }
-    return true
+  }
+
+  /// While no attempt runs there is nobody to pass a signal on to.
+  private mutating func hearSignal(within milliseconds: Int) {
+    if let number = signals.next(within: milliseconds), number != SIGCHLD { isStopWanted = true }
   }
 
   private var savedStep: Int? {
@@ -108,24 +121,26 @@ struct Supervisor {
   private mutating func leaveOutSilentHosts() {
     let hosts = command.hosts
     guard hosts.count > 1 else { return }
-    let answering = hosts.filter(answers)
+    var answering: [String] = []
+    for host in hosts where !isStopWanted && answers(host) { answering.append(host) }
+    guard !isStopWanted else { return }
     guard !answering.isEmpty, answering.count < hosts.count else { return }
     say("going on without \(hosts.filter { !answering.contains($0) }.joined(separator: ", ")), which does not answer")
     command.use(hosts: answering)
   }
 
-  private func answers(_ host: String) -> Bool {
+  private mutating func answers(_ host: String) -> Bool {
     guard let child = try? ChildProcess(command.probe(of: host), environment: ProcessInfo.processInfo.environment)
     else {
       return false
     }
     let deadline = ContinuousClock.now + Self.answer
-    while ContinuousClock.now < deadline {
+    while ContinuousClock.now < deadline, !isStopWanted {
       if let status = child.status() { return status == .exited(0) }
-      _ = signals.next(within: 100)
+      hearSignal(within: 100)
     }
     child.killGroup()
-    while child.status() == nil { _ = signals.next(within: 10) }
+    while child.status() == nil { hearSignal(within: 10) }
     return false
   }
 

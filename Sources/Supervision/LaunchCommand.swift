@@ -21,9 +21,12 @@ package struct LaunchCommand: Hashable, Sendable, CustomStringConvertible {
     return value(of: ["--output"], in: words[trainIndex...])
   }
 
+  /// Whether the command trains and says itself that it goes on with a run.
+  package var resumes: Bool { trainIndex.map { words[$0...].contains("--resume") } ?? false }
+
   /// Lets the run go on from its newest checkpoint, or begin anew if there is none.
   package mutating func resume() {
-    guard let trainIndex, !words[trainIndex...].contains("--resume") else { return }
+    guard let trainIndex, !resumes else { return }
     words.insert("--resume", at: trainIndex + 1)
   }
 
@@ -57,15 +60,19 @@ package struct LaunchCommand: Hashable, Sendable, CustomStringConvertible {
   package mutating func use(hosts: [String]) {
     let list = hosts.joined(separator: ",")
     let options = Self.hostOptions.union(Self.fileOptions)
-    guard let index = launcherWords.indices.first(where: { options.contains(words[$0]) }) else { return }
-    words.replaceSubrange(index...index + 1, with: ["-hosts", list])
+    guard let index = launcherWords.indices.first(where: { options.contains(Self.optionName(words[$0])) }) else {
+      return
+    }
+    // `--hosts a,b` or `--hosts=a,b`
+    let last = options.contains(words[index]) ? index + 1 : index
+    words.replaceSubrange(index...last, with: ["-hosts", list])
   }
 
   /// A command that ends well if the launcher reaches a host.
   package func probe(of host: String) -> [String] {
     var options: [String] = []
-    for index in launcherWords.indices.dropLast() where Self.launcherOptions.contains(words[index]) {
-      options += words[index...index + 1]
+    for index in launcherWords.indices where Self.launcherOptions.contains(Self.optionName(words[index])) {
+      options += words[index...].prefix(Self.launcherOptions.contains(words[index]) ? 2 : 1)
     }
     return [words.first ?? ""] + options + ["-hosts", host, "-np", "1", "true"]
   }
@@ -93,6 +100,8 @@ package struct LaunchCommand: Hashable, Sendable, CustomStringConvertible {
     }
     return nil
   }
+
+  private static func optionName(_ word: String) -> String { String(word.prefix { $0 != "=" }) }
 
   private static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? "" }
 }

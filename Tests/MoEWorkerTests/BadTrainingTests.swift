@@ -106,13 +106,13 @@ extension BadInput {
     train("an output that cannot be written", exitCode: 73, saying: ["/proc/run"]) {
       (try goodText($0), ["--output", "/proc/run"])
     },
-    train("metrics in a folder that is not there", exitCode: 74, saying: ["nowhere/metrics"]) {
+    train("metrics in a folder that is not there", exitCode: 73, saying: ["nowhere/metrics"]) {
       (try goodText($0), ["--metrics", $0.file("nowhere/metrics.jsonl")])
     },
   ]
 
   private static let origins = [
-    train("metrics in a file of somebody's", exitCode: 74, saying: ["notes.txt", "--metrics"]) { folder in
+    train("metrics in a file of somebody's", exitCode: 73, saying: ["notes.txt", "--metrics"]) { folder in
       (try goodText(folder), ["--metrics", try folder.write("notes.txt", "mine")])
     },
     train("a model to begin with that is not there", exitCode: 66, saying: ["nowhere"]) { folder in

@@ -54,6 +54,23 @@ import Testing
     #expect(!outcome.errors.contains("attempt 2"))
   }
 
+  /// An attempt that ends before it has looked must not let the next one take what is there for its own.
+  @Test func anotherRunIsNotGoneOnWith() throws {
+    _ = try supervise(training("run"), restarts: 0)
+    let before = try folder.text("run/metrics.jsonl")
+    let command = training("run", ["--steps", "8", "--stop-after", "7"])
+    let outcome = try supervise(command, restarts: 3, faults: "attempt=1,rank=1,phase=start:kill")
+    #expect(outcome.exitCode == 73 && outcome.errors.contains("exit code 73 would come again"), "\(outcome)")
+    #expect(try folder.text("run/metrics.jsonl") == before)
+  }
+
+  @Test func anotherRunsMeasurementsAreLeft() throws {
+    let lines = try folder.write("old.jsonl", "{\"step\":1}\n")
+    let outcome = try supervise(training("run", ["--metrics", lines]), restarts: 3)
+    #expect(outcome.exitCode == 73 && !outcome.errors.contains("attempt 2"), "\(outcome)")
+    #expect(try folder.text("old.jsonl") == "{\"step\":1}\n")
+  }
+
   @Test func aProgramThatIsNotThereIsRefused() throws {
     let outcome = try supervise(["no-such-program"], restarts: 1)
     expectRefusal(outcome, exitCode: 66, saying: "no-such-program")

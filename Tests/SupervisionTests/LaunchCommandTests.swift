@@ -43,6 +43,11 @@ import Testing
     #expect(command.probe(of: "b:2") == ["mpirun.mpich", "-launcher", "ssh", "-hosts", "b:2", "-np", "1", "true"])
     command.use(hosts: ["a:2", "c"])
     #expect(command.words.prefix(7).joined(separator: " ") == "mpirun.mpich -launcher ssh -hosts a:2,c -np 4")
+    var joined = self.command("mpirun --hosts=a:2,b -launcher=ssh -np 2 moe-worker train --output x")
+    #expect(joined.hosts == ["a:2", "b"])
+    #expect(joined.probe(of: "b") == ["mpirun", "-launcher=ssh", "-hosts", "b", "-np", "1", "true"])
+    joined.use(hosts: ["a:2"])
+    #expect(joined.words.prefix(6).joined(separator: " ") == "mpirun -hosts a:2 -launcher=ssh -np 2")
   }
 
   @Test func theProgramsOwnFlagsAreNoHosts() {

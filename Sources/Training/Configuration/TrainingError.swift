@@ -13,6 +13,8 @@ package struct TrainingError: Error, Hashable, Sendable, CustomStringConvertible
     case diverged
     /// A file of the run could not be read or written.
     case inputOutput
+    /// A file cannot be made, or somebody's is there.
+    case cannotCreate
   }
 
   package let code: Code
@@ -35,6 +37,7 @@ extension TrainingError: RefusalConvertible {
       case .unreadableState: .invalidData
       case .diverged: .diverged
       case .inputOutput: .inputOutput
+      case .cannotCreate: .cannotCreate
       }
     return Refusal(kind, message)
   }

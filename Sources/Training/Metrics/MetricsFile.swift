@@ -19,7 +19,7 @@ package final class MetricsFile {
   package static func check(_ path: String) throws(TrainingError) {
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     if attributes?[.type] as? FileAttributeType == .typeRegular, attributes?[.size] as? Int != 0 {
-      throw TrainingError(.inputOutput, "\(path) exists already; name another --metrics, or --resume its run")
+      throw TrainingError(.cannotCreate, "\(path) exists already; name another --metrics, or --resume its run")
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     if !FileManager.default.fileExists(atPath: folder) { throw cannotCreate(path) }
@@ -37,7 +37,7 @@ package final class MetricsFile {
   }
 
   private static func cannotCreate(_ path: String) -> TrainingError {
-    TrainingError(.inputOutput, "\(path) cannot be created; check its folder or name another --metrics")
+    TrainingError(.cannotCreate, "\(path) cannot be created; check its folder or name another --metrics")
   }
 
   /// The file of a run that goes on after `step` steps: lines of later steps, and a torn last one, are cut off. The
